@@ -1,0 +1,94 @@
+# What can be done here; `make` alone lists it. Needs Python 3.11 or newer, git and make.
+# All paths are relative, so that the directory's own name may hold spaces.
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
+PYTEST := $(BIN)/python -m pytest
+
+# The files that hold the store's tests; more of the same names are picked up by themselves.
+STORE_TESTS = $(wildcard tests/store tests/test_store*.py tests/test_server.py)
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help .venv demo check check-format check-lint check-types check-imports check-code \
+	test test-store-redis7 test-real clean
+
+help: ## This list
+	@echo 'make TARGET, where TARGET is one of:'
+	@sed -n 's/^\([a-z.0-9-]*\):.*## /  \1\t/p' Makefile | expand -t 22
+
+# --- the virtual environment -----------------------------------------------------------------
+# One for everything. `.runtime` and `.dev` are stamps that say what is installed in it;
+# .dev stands for both, so that the demo installs nothing after the tests.
+
+.venv: $(VENV)/.dev ## The virtual environment, with the project and its development tools
+
+$(BIN)/pip:
+	@old=; bare=; \
+	for python in python3 python3.13 python3.12 python3.11; do \
+	    "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	        || { old=1; continue; }; \
+	    "$$python" -c 'import venv, ensurepip' 2>/dev/null || { bare=1; continue; }; \
+	    echo "$(VENV): $$("$$python" --version)"; \
+	    exec "$$python" -m venv --clear $(VENV); \
+	done; \
+	if [ "$$bare" ]; then \
+	    echo "Python's venv module is missing: install the package python3-venv" \
+	        "(apt-get install python3-venv)" >&2; \
+	else \
+	    echo 'Python 3.11 or newer is needed: none of python3, python3.13, python3.12,' \
+	        'python3.11 on PATH is' >&2; \
+	fi; \
+	exit 1
+
+$(VENV)/.runtime: pyproject.toml constraints.txt | $(BIN)/pip
+	@echo 'Installing tinytown and what it needs to run'
+	@$(PIP) -e .
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/pip
+	@echo 'Installing tinytown and its development tools'
+	@$(PIP) -e '.[dev]'
+	@touch $(VENV)/.runtime $@
+
+# --- what it is all for ----------------------------------------------------------------------
+
+demo: $(VENV)/.runtime ## The tutorial in a temporary town, by rehearsal agents; CLI=claude for real ones
+	@CLI='$(CLI)' $(BIN)/python -m tests.demo
+
+check: check-format check-lint check-types check-imports check-code ## Format, lint, types, import rules, sizes
+
+check-format: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+
+check-lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+
+check-types: $(VENV)/.dev
+	$(BIN)/mypy
+
+check-imports: $(VENV)/.dev
+	$(BIN)/lint-imports --no-logo
+
+check-code: $(VENV)/.dev
+	$(BIN)/python tests/check_code.py
+
+test: $(VENV)/.dev ## The tests, against the embedded server
+	$(PYTEST) tests --ignore=tests/real --ignore=tests/benchmarks
+
+test-store-redis7: $(VENV)/.dev ## The store's tests against redis-server 7.0, the oldest supported one
+	@server=$$(command -v redis-server) \
+	    || { echo 'redis-server is missing: install the package redis-server' >&2; exit 1; }; \
+	"$$server" --version | grep -F ' v=7.0.' \
+	    || { echo "redis-server is not 7.0: $$("$$server" --version)" >&2; exit 1; }; \
+	TINYTOWN_REDIS_SERVER="$$server" \
+	    $(PYTEST) $(or $(STORE_TESTS),$(error the tests of the store are not where STORE_TESTS looks))
+
+test-real: $(VENV)/.dev ## Real agent CLIs, from npm, against a loopback model server
+	$(BIN)/python tests/real/install.py
+	$(PYTEST) tests/real
+
+clean: ## Everything that make and the tools left, the virtual environment too
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name .git -prune -o -type d \( -name __pycache__ -o -name '*.egg-info' \) -prune -exec rm -rf {} +

@@ -1,0 +1,185 @@
+"""What a daemon would answer, in the shapes of docs/protocol.md."""
+
+from __future__ import annotations
+
+from typing import Any
+
+NOW = "2026-11-22T10:31:00.123Z"
+
+
+def task(task_id: str = "7", state: str = "assigned", **changes: Any) -> dict[str, Any]:
+    return {
+        "id": task_id,
+        "description": "Build it",
+        "state": state,
+        "agent": "developer",
+        "result": None,
+        "error": None,
+        "depends_on": [],
+        "parent": None,
+        "tags": [],
+        "priority": "normal",
+        "attempts": 0,
+        "created_at": NOW,
+        "started_at": None,
+        "finished_at": None,
+        "plan": None,
+        "epic": False,
+        "group": False,
+        "run": None,
+        "waits_for": [],
+        "not_before": None,
+        **changes,
+    }
+
+
+def agent(name: str = "developer", state: str = "idle", **changes: Any) -> dict[str, Any]:
+    waiting = {"tasks": 0, "request": 0, "query": 0, "info": 0, "ack": 0}
+    return {
+        "id": "agent-1",
+        "name": name,
+        "state": state,
+        "desired": "running",
+        "cli": "claude",
+        "model": None,
+        "role": None,
+        "nickname": None,
+        "parent": None,
+        "task": None,
+        "rounds": 2,
+        "max_rounds": None,
+        "session": None,
+        "since": NOW,
+        "hold": None,
+        "error": None,
+        "waiting": waiting,
+        **changes,
+    }
+
+
+def message(**changes: Any) -> dict[str, Any]:
+    return {
+        "id": "m1",
+        "from": "person",
+        "to": "developer",
+        "kind": "request",
+        "priority": "normal",
+        "text": "Look at it",
+        "state": "waiting",
+        "sent_at": NOW,
+        "reply_to": None,
+        **changes,
+    }
+
+
+def plan(state: str = "completed", **counts: int) -> dict[str, Any]:
+    numbers = {"total": 2, "completed": 2, "failed": 0, "cancelled": 0, "running": 0, "pending": 0}
+    return {"description": "Auth", "state": state, **numbers, **counts}
+
+
+def conducting(state: str, tasks: list[dict[str, Any]], **changes: Any) -> dict[str, Any]:
+    return {
+        "conductor": {"on": True, "plan": plan(state)},
+        "tasks": tasks,
+        "agents": [agent()],
+        "missing": [],
+        "event": "0-0",
+        **changes,
+    }
+
+
+ROUND = {
+    "round": 3,
+    "agent": "developer",
+    "task": "7",
+    "outcome": "completed",
+    "started_at": NOW,
+    "ended_at": NOW,
+    "seconds": 1.5,
+    "input_tokens": 10,
+    "output_tokens": 20,
+    "cost_usd": 0.01,
+    "error": None,
+}
+TOWN = {"id": "town-1", "name": "demo", "dir": "/demo"}
+EVENT = {"id": "1-0", "at": NOW, "event": "round.started", "actor": "developer"}
+SETTING = {"key": "agent.cli", "value": "claude", "origin": "default", "doc": "The CLI"}
+
+REPLIES: dict[str, Any] = {
+    "town.init": {"town": TOWN, "created": True},
+    "town.list": {"towns": [{**TOWN, "state": "open", "agents": 1, "open_tasks": 2}]},
+    "town.forget": {"town": TOWN},
+    "town.open": {"town": TOWN},
+    "town.rehearse": {"town": TOWN, "pushed": {}},
+    "daemon.stop": {"rounds": []},
+    "config.list": {"settings": [SETTING]},
+    "config.set": {"settings": [SETTING]},
+    "agent.spawn": {"agent": agent(), "created": True},
+    "agent.list": {"agents": [agent()]},
+    **{
+        f"agent.{change}": {"agent": agent()}
+        for change in ("kill", "close", "interrupt", "resume", "restart")
+    },
+    "agent.prune": {"removed": [{"name": "tester"}]},
+    "town.stop": {"agents": [agent()]},
+    "town.start": {"agents": [agent()]},
+    "town.status": {
+        "town": TOWN,
+        "conductor": {"on": False, "plan": plan("none")},
+        "agents": [agent()],
+        "tasks": {
+            "by_state": {"running": 1, "failed": 0},
+            "by_agent": {"developer": {"running": 1}},
+        },
+        "messages": {"request": 1, "query": 0, "info": 0, "ack": 0},
+        "backlog": 1,
+        "rounds": [ROUND],
+        "event": "0-0",
+    },
+    "town.history": {"events": [{**EVENT, "agent": "developer", "task": "7"}]},
+    "town.wait": {"failed": []},
+    "task.assign": {"task": task()},
+    "task.show": {"task": task(), "rounds": [ROUND]},
+    "task.list": {"tasks": [task()]},
+    "task.current": {"task": None},
+    "task.cancel": {"tasks": [task(state="cancelled")]},
+    **{f"task.{done}": {"task": task()} for done in ("complete", "fail", "retry", "edit", "move")},
+    "message.send": {"messages": [message()]},
+    "message.inbox": {"messages": [message()]},
+    **{f"backlog.{done}": {"task": task(agent=None)} for done in ("add", "claim", "remove")},
+    "backlog.list": {"tasks": []},
+    "backlog.assign_all": {"tasks": [task()]},
+    "plan.check": {
+        "description": "Auth",
+        "waves": [
+            [
+                {
+                    "id": "design",
+                    "description": "Design",
+                    "agent": "architect",
+                    "run": None,
+                    "depends_on": [],
+                    "group": None,
+                }
+            ]
+        ],
+        "groups": [],
+        "warnings": [],
+    },
+    "plan.push": {
+        "added": [{"id": "design", "state": "pending", "why": ""}],
+        "updated": [],
+        "unchanged": [],
+        "kept": [],
+        "removed": [],
+        "plan": plan("waiting"),
+    },
+    "plan.pull": lambda args: {"text": args["text"] + "# pulled\n", "changed": [{"id": "design"}]},
+    "conductor.start": {
+        "conductor": {"on": True, "plan": plan("running")},
+        "spawned": [],
+        "missing": [],
+    },
+    "conductor.stop": {"conductor": {"on": False, "plan": plan("waiting")}},
+    "conductor.status": conducting("completed", [task("design", "completed", result="Done it")]),
+}

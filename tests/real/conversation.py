@@ -1,0 +1,160 @@
+"""What the loopback model reads in a request, and what it decides to say. Pure: no I/O.
+
+Both APIs send the whole conversation with every request. It is read into a list of turns, and the
+answer is derived from the last prompt in it and from what came after that prompt.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+WORD = re.compile(r"\bword-[0-9a-f]{8}\b")
+COMPLETE = re.compile(r"^[ \t]*tt task complete (?P<task>[\w./:-]+) --result ", re.MULTILINE)
+
+Api = Literal["messages", "responses"]
+# How a model runs a command: claude's tool, codex's function, or codex's JavaScript runner, which
+# some models get in place of the function (it calls the same exec_command from inside).
+ShellTool = Literal["Bash", "exec_command", "exec"]
+SHELL_TOOLS: tuple[ShellTool, ...] = ("Bash", "exec_command", "exec")
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One piece of a conversation, in the order in which it was said."""
+
+    kind: Literal["prompt", "answer", "call", "tool_result"]
+    text: str
+
+
+@dataclass(frozen=True)
+class Say:
+    """The model ends its turn with a text."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Run:
+    """The model calls a shell tool with a command line."""
+
+    tool: ShellTool
+    command: str
+
+
+def read_turns(api: Api, body: dict[str, Any]) -> list[Turn]:
+    """The conversation in a request's body, without what the CLI itself put beside the prompt."""
+    read = _messages_turns if api == "messages" else _responses_turns
+    return [turn for turn in read(body) if turn.text.strip() and not _is_context(turn)]
+
+
+def last_prompt(turns: list[Turn]) -> str:
+    """The text of the last prompt; empty when there is none."""
+    return next((turn.text for turn in reversed(turns) if turn.kind == "prompt"), "")
+
+
+def decide(api: Api, body: dict[str, Any]) -> Say | Run:
+    """The answer to a request: run the command that its prompt asks for, then say so.
+
+    The text of `--result` repeats a word of every result that the prompt builds on and adds a new
+    random one. A prompt without the command, or a request without the shell tool, gets only a text.
+    """
+    turns = read_turns(api, body)
+    prompt = last_prompt(turns)
+    outcome = _outcome_since_prompt(turns)
+    if outcome is not None:
+        return Say(f"The command ended. It printed: {outcome.strip()[:500] or 'nothing'}")
+    wanted = COMPLETE.search(prompt)
+    if wanted is None:
+        return Say("I do not know what to do: the prompt names no command that completes a task.")
+    offered = set(_tool_names(body))
+    tool = next((tool for tool in SHELL_TOOLS if tool in offered), None)
+    if tool is None:
+        return Say("I can not do this: I was given no shell tool.")
+    new_word = f"word-{secrets.token_hex(4)}"
+    built_on = " ".join(inherited_words(prompt))
+    text = f"Built on {built_on}; made {new_word}" if built_on else f"Made {new_word}"
+    return Run(tool, f'tt task complete {wanted["task"]} --result "{text}"')
+
+
+def inherited_words(prompt: str) -> list[str]:
+    """One word of each block below `# Results it builds on`, to be repeated in the new result.
+
+    It is the last `word-…` of the block (the one its author added), else its longest plain word.
+    """
+    _, found, rest = prompt.partition("# Results it builds on\n")
+    section = re.split(r"^# ", rest, maxsplit=1, flags=re.MULTILINE)[0] if found else ""
+    blocks = re.split(r"^## .*$", section, flags=re.MULTILINE)[1:]
+    words = (WORD.findall(block)[-1:] or _longest_word(block) for block in blocks)
+    return [word for found_words in words for word in found_words]
+
+
+def _tool_names(part: dict[str, Any]) -> Iterator[str]:
+    """All tools of a request: in its `tools`, in namespaces, and in items of codex's input."""
+    for tool in part.get("tools") or []:
+        yield tool.get("name", "")
+        yield from _tool_names(tool)
+    if isinstance(part.get("input"), list):
+        for item in part["input"]:
+            yield from _tool_names(item)
+
+
+def _longest_word(block: str) -> list[str]:
+    words: list[str] = re.findall(r"[A-Za-z0-9_-]+", block)
+    return sorted(words, key=len)[-1:]
+
+
+def _outcome_since_prompt(turns: list[Turn]) -> str | None:
+    """The last tool result after the last prompt; None when no tool was called since."""
+    for turn in reversed(turns):
+        if turn.kind == "prompt":
+            return None
+        if turn.kind == "tool_result":
+            return turn.text
+    return None
+
+
+def _is_context(turn: Turn) -> bool:
+    """The CLIs put reminders and facts about the machine beside the prompt, in XML-like tags."""
+    return turn.kind == "prompt" and turn.text.lstrip().startswith("<")
+
+
+def _messages_turns(body: dict[str, Any]) -> Iterator[Turn]:
+    for message in body.get("messages", []):
+        for block in _blocks(message["content"]):
+            match block["type"]:
+                case "text" if message["role"] == "user":
+                    yield Turn("prompt", block["text"])
+                case "text":
+                    yield Turn("answer", block["text"])
+                case "tool_use":
+                    yield Turn("call", str(block["input"].get("command", block["input"])))
+                case "tool_result":
+                    yield Turn("tool_result", _joined(block.get("content", "")) or "nothing")
+
+
+def _responses_turns(body: dict[str, Any]) -> Iterator[Turn]:
+    for item in _blocks(body.get("input", [])):
+        match item.get("type", "message"):
+            case "message" | "text" if item.get("role", "user") == "user":
+                for block in _blocks(item.get("content", item.get("text", ""))):
+                    yield Turn("prompt", block.get("text", ""))
+            case "message" if item["role"] == "assistant":
+                yield Turn("answer", _joined(item["content"]))
+            case "function_call":
+                yield Turn("call", item["arguments"])
+            case "custom_tool_call":
+                yield Turn("call", item["input"])
+            case "function_call_output" | "custom_tool_call_output":
+                yield Turn("tool_result", _joined(item["output"]) or "nothing")
+
+
+def _blocks(content: str | list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{"type": "text", "text": content}] if isinstance(content, str) else content
+
+
+def _joined(content: str | list[dict[str, Any]]) -> str:
+    return "\n".join(block.get("text", "") for block in _blocks(content))

@@ -1,0 +1,284 @@
+"""The embedded server, for real: started, found again, guarded; and who may do what in it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import stat
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+import redis.asyncio
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from tinytownd.domain.errors import TownError, Unavailable
+from tinytownd.home import Endpoint, Home, connect_path
+from tinytownd.store import server as server_module
+from tinytownd.store.acl import digest
+from tinytownd.store.binary import find_binary
+from tinytownd.store.client import connect, ensure_supported, recent
+from tinytownd.store.server import EmbeddedServer, ExternalServer, find_server
+
+BINARY = find_binary(os.environ)
+
+Connect = Callable[[Endpoint], redis.asyncio.Redis]
+
+# A daemon that starts the server and dies at once.
+DAEMON = """
+import asyncio, os, signal, sys
+from pathlib import Path
+from tinytownd.home import Home
+from tinytownd.store.server import EmbeddedServer
+asyncio.run(EmbeddedServer(Home(Path(sys.argv[1])), Path(sys.argv[2])).start())
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    home = Home(tmp_path / "my home")
+    home.create()
+    return home
+
+
+@pytest.fixture
+async def server(home: Home) -> AsyncIterator[EmbeddedServer]:
+    """Not started; stopped at the end, whatever was done to it."""
+    server = EmbeddedServer(home, BINARY)
+    yield server
+    await server.stop()
+
+
+@pytest.fixture
+async def connected() -> AsyncIterator[Connect]:
+    """`connect`, with every client closed at the end."""
+    async with AsyncExitStack() as stack:
+
+        def make(endpoint: Endpoint) -> redis.asyncio.Redis:
+            client = connect(endpoint)
+            stack.push_async_callback(client.aclose)
+            return client
+
+        yield make
+
+
+async def pid_of(client: redis.asyncio.Redis) -> int:
+    return int((await client.info("server"))["process_id"])
+
+
+async def kill(server: EmbeddedServer) -> None:
+    client = connect(server.endpoint("daemon"))
+    pidfd = os.pidfd_open(await pid_of(client))
+    await client.aclose()
+    gone = asyncio.Event()
+    asyncio.get_running_loop().add_reader(pidfd, gone.set)
+    signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+    await asyncio.wait_for(gone.wait(), 5)
+    asyncio.get_running_loop().remove_reader(pidfd)
+    os.close(pidfd)
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+async def test_server_is_private_durable_and_silent_on_tcp(
+    home: Home, server: EmbeddedServer, connected: Connect
+) -> None:
+    await server.start()
+    client = connected(server.endpoint("daemon"))
+    assert mode(home.socket) == 0o700
+    assert mode(home.credentials) == 0o600
+    settings = await client.config_get("port", "appendonly", "aof-use-rdb-preamble", "save", "dir")
+    assert settings == {
+        "port": "0",
+        "appendonly": "yes",
+        "aof-use-rdb-preamble": "no",
+        "save": "",
+        "dir": str(home.data),
+    }
+    secrets = [server.endpoint(role).password for role in ("daemon", "client")]
+    arguments = Path(f"/proc/{await pid_of(client)}/cmdline").read_text()
+    assert not [
+        word for secret in secrets for word in (secret, digest(secret)) if word in arguments
+    ]
+    assert os.getsid(await pid_of(client)) == await pid_of(client)
+    assert recent(await ensure_supported(client))
+
+
+async def test_nobody_gets_in_without_the_password(
+    home: Home, server: EmbeddedServer, connected: Connect
+) -> None:
+    await server.start()
+    with socket.socket(socket.AF_UNIX) as raw:
+        raw.connect(connect_path(home.socket))
+        raw.sendall(b"PING\r\n")
+        assert raw.recv(100).startswith(b"-NOAUTH")
+    for user, password in (("daemon", "wrong"), ("default", ""), ("client", "early")):
+        with pytest.raises(RedisConnectionError, match="invalid username-password"):
+            await connected(Endpoint(str(home.socket), user=user, password=password)).ping()
+
+
+async def test_answered_writes_survive_a_kill(server: EmbeddedServer, connected: Connect) -> None:
+    await server.start()
+    client = connected(server.endpoint("daemon"))
+    for number in range(100):
+        await client.rpush("numbers", number)
+    await kill(server)
+    await server.start()
+    client = connected(server.endpoint("daemon"))
+    assert await client.lrange("numbers", 0, -1) == [str(number) for number in range(100)]
+
+
+async def test_server_survives_its_daemon_and_is_found_again(
+    home: Home, server: EmbeddedServer, connected: Connect
+) -> None:
+    command = [sys.executable, "-c", DAEMON, str(home.path), str(BINARY)]
+    daemon = await asyncio.create_subprocess_exec(*command)
+    assert await daemon.wait() == -signal.SIGKILL
+    client = connected(server.endpoint("daemon"))
+    before = await pid_of(client)
+    await server.start()
+    assert await pid_of(client) == before
+    await server.stop()
+    assert not home.socket.exists()
+    await server.stop()  # once more is no error
+
+
+async def test_many_starts_at_once_make_one_server(home: Home, connected: Connect) -> None:
+    servers = [EmbeddedServer(home, BINARY) for _ in range(5)]
+    try:
+        await asyncio.gather(*(server.start() for server in servers))
+        pids = {await pid_of(connected(server.endpoint("daemon"))) for server in servers}
+        assert len(pids) == 1
+    finally:
+        for server in servers:
+            await server.stop()
+
+
+async def test_no_second_server_on_one_data_directory(
+    home: Home, server: EmbeddedServer, connected: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await server.start()
+    client = connected(server.endpoint("daemon"))
+    before = await pid_of(client)
+    hidden = home.socket.rename(home.path / "hidden")
+    monkeypatch.setattr(server_module, "START_SECONDS", 0.1)
+    with pytest.raises(Unavailable, match=r"holds .* but does not answer"):
+        await EmbeddedServer(home, BINARY).start()
+    hidden.rename(home.socket)
+    assert await pid_of(connected(server.endpoint("daemon"))) == before
+
+
+async def test_lost_data_is_not_an_empty_town(home: Home, server: EmbeddedServer) -> None:
+    await server.start()
+    await server.stop()
+    aof = home.data / "appendonlydir"
+    kept = aof.rename(home.data / "elsewhere")
+    with pytest.raises(Unavailable, match="data is gone") as caught:
+        await server.start()
+    assert str(aof) in caught.value.hint
+    assert not aof.exists()
+    kept.rename(aof)
+    await server.start()
+
+
+async def test_broken_data_is_told_in_one_line(home: Home, server: EmbeddedServer) -> None:
+    await server.start()
+    client = connect(server.endpoint("daemon"))
+    await client.set("key", "value" * 100)
+    await client.aclose()
+    await server.stop()
+    (aof,) = (home.data / "appendonlydir").glob("*.incr.aof")
+    aof.write_bytes(b"*1\r\n$3\r\nBAD" + aof.read_bytes())
+    with pytest.raises(Unavailable, match=r"the server ended: .+") as caught:
+        await server.start()
+    assert "\n" not in caught.value.message
+    assert "redis.log" in caught.value.hint
+
+
+async def test_home_deeper_than_a_socket_address(tmp_path: Path, connected: Connect) -> None:
+    home = Home(tmp_path / ("deep" * 20) / ("deeper" * 20))
+    home.create()
+    assert len(str(home.socket)) > 200
+    server = EmbeddedServer(home, BINARY)
+    try:
+        await server.start()
+        assert await connected(server.endpoint("daemon")).ping()
+        with socket.socket(socket.AF_UNIX) as raw:
+            raw.connect(connect_path(home.socket))
+        assert home.socket.is_socket()
+    finally:
+        await server.stop()
+
+
+async def serve(path: Path, answer: Callable[[bytes], bytes]) -> asyncio.Server:
+    """The far end of the socket: answers each command by its name."""
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while head := await reader.readline():
+            parts = []
+            for _ in range(int(head[1:])):
+                await reader.readline()
+                parts.append((await reader.readline()).strip())
+            writer.write(answer(parts[0].upper()))
+        writer.close()
+
+    return await asyncio.start_unix_server(talk, path)
+
+
+async def test_loading_is_waited_for(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    pings = 0
+
+    def answer(command: bytes) -> bytes:
+        nonlocal pings
+        if command != b"PING":
+            return b"%1\r\n+proto\r\n:3\r\n" if command == b"HELLO" else b"+OK\r\n"
+        pings += 1
+        return b"+PONG\r\n" if pings > 3 else b"-LOADING Redis is loading the dataset\r\n"
+
+    monkeypatch.setattr(server_module, "START_SECONDS", 0.5)
+    async with await serve(home.socket, answer):
+        await EmbeddedServer(home, Path("/bin/false")).start()
+    assert pings == 4
+
+
+async def test_server_that_ends_at_once_is_told(home: Home) -> None:
+    with pytest.raises(Unavailable, match="the server ended: it said nothing"):
+        await EmbeddedServer(home, Path("/bin/false")).start()
+    with pytest.raises(TownError, match="cannot be used"):
+        await EmbeddedServer(home, home.path / "nothing").start()
+
+
+async def test_lost_credentials_are_told(home: Home, server: EmbeddedServer) -> None:
+    await server.start()
+    home.credentials.unlink()
+    with pytest.raises(Unavailable, match="does not know this daemon"):
+        await EmbeddedServer(home, BINARY).start()
+    home.credentials.write_text("{}")
+    with pytest.raises(Unavailable, match="is broken"):
+        EmbeddedServer(home, BINARY)
+
+
+async def test_external_server(home: Home, server: EmbeddedServer, tmp_path: Path) -> None:
+    with pytest.raises(Unavailable, match="does not answer"):
+        await ExternalServer(home, f"unix://{tmp_path}/nothing.sock").start()
+    await server.start()
+    inside = server.endpoint("daemon")
+    other = Home(tmp_path / "other")
+    other.create()
+    (tmp_path / "s").symlink_to(home.socket)
+    found = find_server(other, f"unix://daemon:{inside.password}@{tmp_path}/s", {})
+    await found.start()
+    assert found.endpoint("daemon").password == inside.password
+    assert inside.password not in (found.endpoint("daemon").url or "")
+    people = found.endpoint("client")
+    assert people.user.startswith("tt-")
+    assert people.password != inside.password
+    await found.stop()
+    await server.start()  # it was not ours to stop

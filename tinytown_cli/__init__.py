@@ -1,0 +1,1 @@
+"""`tt`: writes a command into a Redis stream and prints the reply."""

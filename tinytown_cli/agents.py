@@ -1,0 +1,129 @@
+"""The team: `spawn`, `list`, `kill`, `close`, `interrupt`, `resume`, `restart`, `prune`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from tinytown_cli import client, events, layout, output, transcripts
+from tinytown_cli.command import AgentName, text_or_file, verb
+
+_LOOK_SECONDS = 0.2
+_GONE = ("stopped", "cold")
+
+
+@verb("spawn", example="tt spawn developer --cli claude --role developer --instructions @role.md")
+def spawn(  # noqa: PLR0913  # one parameter an option
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Letters, digits, '.', '_', '-'.")],
+    *,
+    cli: Annotated[
+        str | None,
+        typer.Option(metavar="C", help="claude, codex, auggie, … (default: the town's)."),
+    ] = None,
+    model: Annotated[str | None, typer.Option(metavar="M", help="The CLI's model.")] = None,
+    role: Annotated[str | None, typer.Option(metavar="R", help="What it is for.")] = None,
+    instructions: Annotated[
+        str | None, typer.Option(metavar="TEXT|@FILE", help="What it is told in every round.")
+    ] = None,
+    nickname: Annotated[str | None, typer.Option(metavar="N", help="A name for people.")] = None,
+    parent: Annotated[str | None, typer.Option(metavar="A", help="Whom it reports to.")] = None,
+    max_rounds: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Stop it after N rounds.")
+    ] = None,
+    foreground: Annotated[
+        bool, typer.Option("--foreground", help="Show its output until it stops.")
+    ] = False,
+) -> None:
+    """Add an agent to the team."""
+    target = client.here()
+    last = events.last_id(target) if foreground else ""
+    options = {"cli": cli, "model": model, "role": role, "nickname": nickname, "parent": parent}
+    options["instructions"] = text_or_file(instructions, "instructions")
+    reply = client.send(target, "agent.spawn", {"name": name, "max_rounds": max_rounds, **options})
+    agent = reply["agent"]
+    said = f"{agent['name']} is on the team ({agent['cli']})"
+    if not reply["created"]:
+        said = f"{agent['name']} is there already ({agent['cli']}, {agent['state']})"
+    output.show({**agent, "created": reply["created"]}, [said])
+    output.flush()
+    if foreground:
+        _show_until_gone(target, agent["name"], last)
+
+
+def _show_until_gone(target: client.Target, name: str, last: str) -> None:
+    transcript = transcripts.Transcript(transcripts.directory_of(target, name), latest=0)
+    try:
+        with events.Stream(target, last) as stream:
+            gone = False
+            while not gone:
+                told = [e for e in stream.read(_LOOK_SECONDS) if e.get("agent") == name]
+                gone = any(_may_be_over(e) for e in told) and _is_gone(target, name)
+                output.write(output.clean(transcript.read()), end="")
+                output.flush()
+    except KeyboardInterrupt:
+        output.note(f"{name} goes on; tt kill {name} ends it")
+    finally:
+        transcript.close()
+
+
+def _may_be_over(event: events.Event) -> bool:
+    return event["event"] in ("agent.stopped", "agent.closed", "agent.pruned", "round.ended")
+
+
+def _is_gone(target: client.Target, name: str) -> bool:
+    states = {a["name"]: a["state"] for a in client.send(target, "agent.list", {})["agents"]}
+    return states.get(name, "stopped") in _GONE
+
+
+@verb("list", example="tt list --json")
+def list_agents() -> None:
+    """Show the team."""
+    agents = client.town("agent.list")["agents"]
+    output.show(agents, layout.team(agents))
+
+
+def _change(verb_: str, name: str, said: str) -> None:
+    agent = client.town(verb_, name=name)["agent"]
+    output.show(agent, [f"{agent['name']} {said} ({agent['state']})"])
+
+
+@verb("kill", example="tt kill developer")
+def kill(agent: AgentName) -> None:
+    """End an agent now.
+
+    Its round's process group gets TERM, then KILL; its task goes back.
+    """
+    _change("agent.kill", agent, "is killed")
+
+
+@verb("close", example="tt close developer")
+def close(agent: AgentName) -> None:
+    """Let an agent finish its round, then end it."""
+    _change("agent.close", agent, "closes when its round is over")
+
+
+@verb("interrupt", example="tt interrupt developer")
+def interrupt(agent: AgentName) -> None:
+    """Pause an agent; it keeps its session."""
+    _change("agent.interrupt", agent, f"is paused; tt resume {agent} lets it go on")
+
+
+@verb("resume", example="tt resume developer")
+def resume(agent: AgentName) -> None:
+    """Let a paused or held agent go on."""
+    _change("agent.resume", agent, "goes on")
+
+
+@verb("restart", example="tt restart developer")
+def restart(agent: AgentName) -> None:
+    """Bring an agent back with a fresh session."""
+    _change("agent.restart", agent, "restarts")
+
+
+@verb("prune", example="tt prune")
+def prune() -> None:
+    """Remove agents that have stopped."""
+    removed = client.town("agent.prune")["removed"]
+    names = ", ".join(agent["name"] for agent in removed)
+    output.show(removed, [f"Removed {names}" if removed else "There is none to remove"])

@@ -1,0 +1,141 @@
+"""`tt`: the table of commands, and the way in and out of one.
+
+Only the module of the command that was typed is imported: start-up is most of what `tt` costs.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import sys
+from typing import Annotated, Any, NamedTuple
+
+import typer
+import typer.main
+from typer.exceptions import TyperException
+
+from tinytown_cli import output
+from tinytown_cli.command import VERBS, Group, application
+from tinytown_cli.options import Options, chosen
+from tinytownd.domain.errors import BAD_INPUT, OK, TownError
+
+INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+
+
+class Entry(NamedTuple):
+    """Where a command lives, and the first line of its help."""
+
+    module: str
+    about: str
+
+
+COMMANDS = {
+    "init": Entry("towns", "Make this directory a town."),
+    "spawn": Entry("agents", "Add an agent to the team."),
+    "list": Entry("agents", "Show the team."),
+    "status": Entry("towns", "Show the town: who works on what, what waits, what is done."),
+    "assign": Entry("tasks", "Give an agent a task."),
+    "task": Entry("tasks", "Look at tasks and change them."),
+    "send": Entry("messages", "Send an agent a message."),
+    "inbox": Entry("messages", "Show the messages that wait, without consuming them."),
+    "backlog": Entry("backlog", "Work that nobody owns yet."),
+    "plan": Entry("plans", "Show tasks.toml in waves, with every problem in it."),
+    "sync": Entry("plans", "Bring the plan file and the town together."),
+    "conductor": Entry("conductor", "Hand the plan to the conductor and follow it."),
+    "wait": Entry("towns", "Wait until agents are idle or a task is finished."),
+    "kill": Entry("agents", "End an agent now."),
+    "close": Entry("agents", "Let an agent finish its round, then end it."),
+    "interrupt": Entry("agents", "Pause an agent; it keeps its session."),
+    "resume": Entry("agents", "Let a paused or held agent go on."),
+    "restart": Entry("agents", "Bring an agent back with a fresh session."),
+    "prune": Entry("agents", "Remove agents that have stopped."),
+    "stop": Entry("towns", "Close all agents of the town."),
+    "start": Entry("towns", "Bring the town's agents back."),
+    "history": Entry("towns", "Show who did what."),
+    "events": Entry("logs", "Print the raw event stream."),
+    "logs": Entry("logs", "Show the daemon's log, or what an agent's CLI printed."),
+    "towns": Entry("towns", "Show the towns of this home."),
+    "config": Entry("config", "Show settings with their origin, or change one."),
+    "daemon": Entry("daemon", "Look at the daemon, stop it, restart it."),
+    "doctor": Entry("daemon", "Say what is missing on this machine, and how to get it."),
+}
+
+EXIT_CODES = (
+    "Exit codes: 0 done, 1 the work failed, 2 bad input, 3 no daemon or no Redis, 4 timed out."
+)
+
+
+class Root(Group):
+    """The commands, each of them imported when it is typed."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002  # the framework's signature
+        """The names, in the order of the help."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command of that name. Raises the framework's usage error."""
+        if cmd_name not in COMMANDS:
+            near = difflib.get_close_matches(cmd_name, COMMANDS, 1)
+            meant = f": did you mean {near[0]}?" if near else ""
+            ctx.fail(f"There is no command '{cmd_name}'{meant}")
+        importlib.import_module(f"tinytown_cli.{COMMANDS[cmd_name].module}")
+        return typer.main.get_command(VERBS[cmd_name])
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002  # as above
+        """The list in the help, without importing any of them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry.about) for name, entry in COMMANDS.items()])
+
+
+tinytown = application(
+    name="tt",
+    cls=Root,
+    about=f"A town of AI coding agents in one repository.\n\n{EXIT_CODES}",
+    example='tt init\ntt spawn developer --cli claude\ntt assign developer "Build the login page"',
+)
+
+
+def _version(value: bool) -> None:
+    if value:
+        from importlib.metadata import version  # noqa: PLC0415  # 15 ms that only --version needs
+
+        output.write(f"tinytown {version('tinytown')}")
+        raise typer.Exit(OK)
+
+
+@tinytown.callback()
+def _tt(
+    _: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    pass
+
+
+def run(arguments: list[str]) -> int:
+    """One command; returns its exit code. Errors have been told on standard error."""
+    vars(chosen).update(vars(Options()))
+    try:
+        code = typer.main.get_command(tinytown).main(
+            arguments, prog_name="tt", standalone_mode=False
+        )
+        output.flush()
+    except TownError as error:
+        output.town_error(error)
+        return error.exit_code
+    except TyperException as error:
+        context = getattr(error, "ctx", None)
+        output.error(error.format_message(), f"{context.command_path} --help" if context else "")
+        return error.exit_code
+    except OSError as error:
+        output.error(f"{error.filename or 'this'} cannot be used: {error.strerror or error}")
+        return BAD_INPUT
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return code if isinstance(code, int) else OK
+
+
+def main() -> None:
+    """The program `tt`."""
+    sys.exit(run(sys.argv[1:]))

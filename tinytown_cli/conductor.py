@@ -1,0 +1,139 @@
+"""The conductor: `conductor`, `conductor status`, `conductor stop`, and rehearsals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tinytown_cli import client, events, live, output, places, planfile
+from tinytown_cli.command import group, verb
+from tinytownd.domain.errors import BAD_INPUT, OK, WORK_FAILED, BadInput
+from tinytownd.wire import HOME
+
+conductor = group(
+    "conductor",
+    "Hand the plan to the conductor and follow it.",
+    "tt conductor --spawn\ntt conductor --rehearse\ntt conductor status",
+)
+
+
+@conductor.callback(invoke_without_command=True)
+def conduct(
+    ctx: typer.Context,
+    spawn: Annotated[
+        bool, typer.Option("--spawn", help="Spawn agents that the plan names and the town lacks.")
+    ] = False,
+    rehearse: Annotated[
+        bool, typer.Option("--rehearse", help="Dry-run the plan in a scratch copy of the town.")
+    ] = False,
+) -> None:
+    """Hand the plan to the conductor and follow it.
+
+    Ends when the plan does: exit code 0 when all is completed, 1 when something failed.
+    """
+    if ctx.invoked_subcommand:
+        if spawn or rehearse:
+            raise BadInput(f"tt conductor {ctx.invoked_subcommand} takes no such option")
+        return
+    if rehearse:
+        raise typer.Exit(_rehearse())
+    try:
+        code = _conduct(client.here(), spawn=spawn)
+    except KeyboardInterrupt:
+        output.note("the conductor goes on; tt conductor stop ends it")
+        code = OK
+    raise typer.Exit(code)
+
+
+@verb("status", of=conductor, example="tt conductor status --json")
+def status() -> None:
+    """Show how far the plan is."""
+    now = client.town("conductor.status")
+    output.show(now, _page(now))
+
+
+@verb("stop", of=conductor, example="tt conductor stop")
+def stop() -> None:
+    """Hand out no more of the plan; what runs goes on."""
+    now = client.town("conductor.stop")["conductor"]
+    output.show(now, ["The conductor is off. Back: tt conductor"])
+
+
+def _conduct(target: client.Target, *, spawn: bool) -> int:
+    last = events.last_id(target)
+    started = client.send(target, "conductor.start", {"spawn": spawn})
+    for agent in started["spawned"]:
+        output.note(f"spawned {agent['name']}")
+    for agent in started["missing"]:
+        output.note(_missing(agent))
+    end = live.follow(target, last)
+    output.show(end, _page(end))
+    output.flush()
+    return _verdict(end)
+
+
+def _missing(agent: client.Data) -> str:
+    tasks = output.plural(len(agent["tasks"]), "task")
+    return f"tt: {agent['name']} is not on the team and {tasks} name it (tt conductor --spawn)"
+
+
+def _page(now: client.Data) -> Iterator[str]:
+    plan = now["conductor"]["plan"]
+    if plan["state"] == "none":
+        yield "No plan yet. Try: tt plan --init, tt sync push"
+        return
+    executed = [task for task in now["tasks"] if not task.get("group")]
+    width = max((output.columns(task["id"]) for task in executed), default=0)
+    for task in executed:
+        yield live.task_line(task, min(width, 24))
+    switch = "" if now["conductor"]["on"] else ", conductor off"
+    done = f"{plan['completed']} of {plan['total']} done"
+    yield f"Plan {output.paint_state(plan['state'])}: {done}{switch}"
+
+
+def _verdict(end: client.Data) -> int:
+    """The exit code, with the reason and the command to go on where it is not 0."""
+    state = end["conductor"]["plan"]["state"]
+    if state == "completed":
+        return OK
+    if state == "none":
+        output.error("there is no plan to conduct", "tt sync push")
+        return BAD_INPUT
+    if state not in live.OVER:
+        output.error("the conductor was switched off", "tt conductor")
+        return WORK_FAILED
+    failed = [t for t in end["tasks"] if t["state"] == "failed" and not t.get("group")]
+    for task in failed:
+        reason = output.first_line(task["error"]) or "no reason given"
+        output.error(f"{task['id']} failed: {reason}", f"tt task retry {task['id']}")
+    if not failed:
+        output.error(*_stuck(end))
+    return WORK_FAILED
+
+
+def _stuck(end: client.Data) -> tuple[str, str]:
+    """Why nothing moves although nothing failed, and what to do."""
+    for agent in end["missing"]:
+        waiting = ", ".join(agent["tasks"][:3])
+        return f"{agent['name']} is not there to do {waiting}", "tt conductor --spawn"
+    for task in end["tasks"]:
+        if task["state"] == "cancelled":
+            return f"{task['id']} was cancelled", f"tt task retry {task['id']}"
+    return f"the plan is {end['conductor']['plan']['state']}", "tt status"
+
+
+def _rehearse() -> int:
+    text = planfile.read()
+    reply = client.home("town.rehearse", dir=str(places.town_directory()), plan=text)
+    scratch = reply["town"]
+    target = client.Target(scratch["id"], "", Path(scratch["dir"]))
+    output.note(f"rehearsing in {scratch['dir']}")
+    try:
+        code = _conduct(target, spawn=True)
+    finally:
+        client.send(client.Target(HOME), "town.forget", {"dir": scratch["dir"]})
+    output.note("the rehearsal is over; no token was spent, and the town is as it was")
+    return code

@@ -1,0 +1,111 @@
+"""Starts the daemon when none runs, and waits until it is ready."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from tinytown_cli import output, places, transport
+from tinytownd.domain.errors import BAD_INPUT, BadInput, TownError, Unavailable
+
+START_SECONDS = 15.0
+STOP_SECONDS = 30.0
+_LOOK_SECONDS = 0.02
+_START_LOG_BYTES = 1024 * 1024
+# What an agent's process knows of its round must not reach a daemon started from it.
+_PRIVATE = (
+    *("TINYTOWN_TOWN", "TINYTOWN_AGENT", "TINYTOWN_TASK"),
+    *("TINYTOWN_ROUND", "TINYTOWN_CREDENTIALS"),
+)
+
+
+def ensure() -> places.Endpoint:
+    """The endpoint of a daemon that runs; starts one if need be. Raises `Unavailable`."""
+    return places.ready_endpoint() or _start()
+
+
+def _start() -> places.Endpoint:
+    """Of two that start a daemon at once, one daemon gives way: both wait for the other."""
+    deadline = time.monotonic() + START_SECONDS
+    child: subprocess.Popen[bytes] | None = None
+    offset = 0
+    while time.monotonic() < deadline:
+        endpoint = places.ready_endpoint()
+        if endpoint and _answers(endpoint):
+            if child and endpoint.pid == child.pid:
+                output.note(f"started tinytownd (pid {child.pid})")
+                child.returncode = 0  # it outlives us; Python would warn of it
+            return endpoint
+        if child is None and not places.daemon_pid():
+            offset, child = _spawn()
+        elif child and (code := child.poll()):
+            raise _failure(code, offset)
+        elif child and child.returncode == 0 and not places.daemon_pid():
+            child = None
+        time.sleep(_LOOK_SECONDS)
+    raise Unavailable(
+        f"tinytownd was not ready within {START_SECONDS:.0f} s", hint=f"see {_start_log()}"
+    )
+
+
+def wait_until_stopped(pid: int) -> None:
+    """Waits until that daemon has let go of the home. Raises `Unavailable`."""
+    deadline = time.monotonic() + STOP_SECONDS
+    while places.daemon_pid() == pid:
+        if time.monotonic() > deadline:
+            raise Unavailable(f"tinytownd (pid {pid}) does not stop", hint="tt logs")
+        time.sleep(_LOOK_SECONDS)
+
+
+def _start_log() -> Path:
+    return places.home() / "logs" / "start.log"
+
+
+def _spawn() -> tuple[int, subprocess.Popen[bytes]]:
+    """Starts a daemon that outlives us; also tells where its own lines begin in the log."""
+    log = _start_log()
+    try:
+        places.home().mkdir(mode=0o700, parents=True, exist_ok=True)
+        log.parent.mkdir(mode=0o700, exist_ok=True)
+        with log.open("ab") as errors:
+            if errors.tell() > _START_LOG_BYTES:
+                errors.truncate(0)
+            offset = errors.tell()
+            child = subprocess.Popen(
+                # -P and cwd: a project's own redis.py must not stand in for the daemon's.
+                [sys.executable, "-P", "-m", "tinytownd.daemon"],
+                cwd=places.home(),
+                env={k: v for k, v in os.environ.items() if not k.startswith(_PRIVATE)},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=errors,
+                start_new_session=True,
+            )
+    except OSError as error:
+        raise BadInput(
+            f"{error.filename or log} cannot be used as the home: {error.strerror}",
+            hint="set TINYTOWN_HOME to a directory of yours",
+        ) from None
+    return offset, child
+
+
+def _answers(endpoint: places.Endpoint) -> bool:
+    try:
+        with transport.Link(endpoint.address) as link:
+            return link.ask("PING") == "PONG"
+    except transport.Lost:
+        return False
+
+
+def _failure(code: int, offset: int) -> TownError:
+    """What the daemon said last before it gave up."""
+    with _start_log().open("rb") as log:
+        log.seek(offset)
+        said = log.read(_START_LOG_BYTES).decode(errors="replace").strip().splitlines()
+    reason = said[-1].removeprefix("tinytownd: ") if said else f"exit code {code}"
+    if code == BAD_INPUT:
+        return BadInput(f"tinytownd does not start: {reason}")
+    return Unavailable(f"tinytownd does not start: {reason}", hint=f"see {_start_log()}")

@@ -1,0 +1,70 @@
+"""Agents and tasks as tables for people."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+
+from tinytown_cli import client, output
+
+
+def team(agents: list[client.Data], *, deep: bool = False) -> Iterator[str]:
+    """The agents; `deep` adds model, session and what waits for each."""
+    if not agents:
+        yield "No agents yet. Try: tt spawn developer"
+        return
+    more = ("model", "session", "waiting") if deep else ()
+    headers = ("name", "state", "cli", "role", "rounds", "since", *more, "task")
+    yield from output.table(headers, [_agent_row(agent, deep) for agent in agents])
+
+
+def _agent_row(agent: client.Data, deep: bool) -> list[object]:
+    hold = agent.get("hold")
+    held = f"held for {remaining(hold['until'])}: {hold['reason']}" if hold else ""
+    waiting = counts(agent["waiting"]) or "-"
+    more = [agent["model"] or "-", agent["session"] or "-", waiting] if deep else []
+    doing = agent["task"] or held or agent.get("error") or "-"
+    limit = f"/{agent['max_rounds']}" if agent["max_rounds"] else ""
+    label = f"{agent['name']} ({agent['nickname']})" if agent["nickname"] else agent["name"]
+    front = [label, agent["state"], agent["cli"], agent["role"] or "-"]
+    return [*front, f"{agent['rounds']}{limit}", output.age(agent["since"]), *more, doing]
+
+
+def task_table(tasks: list[client.Data]) -> Iterator[str]:
+    """Tasks, one a line."""
+    if not tasks:
+        yield 'No tasks. Try: tt assign developer "…", or tt plan --init'
+        return
+    headers = ("id", "state", "agent", "priority", "age", "task")
+    rows = [
+        (
+            t["id"],
+            t["state"],
+            t["agent"] or "-",
+            t["priority"],
+            output.age(t["created_at"]),
+            gist(t),
+        )
+        for t in tasks
+    ]
+    yield from output.table(headers, rows)
+
+
+def gist(task: client.Data) -> str:
+    """What a task is, and what holds it back or came of it."""
+    text = output.first_line(task["description"])
+    if task["state"] == "failed":
+        return f"{text}: {output.first_line(task['error'])}"
+    return f"{text} (after {', '.join(task['waits_for'])})" if task["waits_for"] else text
+
+
+def remaining(until: object) -> str:
+    """How long it is until a time of the protocol."""
+    then = output.moment(until)
+    return output.duration(then.timestamp() - time.time()) if then else "?"
+
+
+def counts(counts: Mapping[str, int], before: str = "") -> str:
+    """`2 running, 1 failed`, of what there is; nothing when there is none."""
+    told = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+    return f"{before}{told}" if told else ""

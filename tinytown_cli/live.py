@@ -1,0 +1,181 @@
+"""The conductor at work: in place on a terminal, else one line an event."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections import deque
+from collections.abc import Iterator
+from typing import Protocol
+
+from tinytown_cli import client, events, output, wording
+from tinytown_cli.options import chosen
+from tinytown_cli.screen import Screen
+
+#: A plan in one of these states does not go on by itself.
+OVER = ("none", "completed", "failed", "stalled")
+#: At most five looks a second while things happen; one in two seconds when nothing does.
+_BUSY_SECONDS, _IDLE_SECONDS = 0.2, 2.0
+_BAR_CELLS = 24
+_GLYPHS = {"completed": "✓", "failed": "✗", "running": "●", "assigned": "○", "cancelled": "-"}
+_SHOWN_EVENTS = 5
+
+
+class View(Protocol):
+    """Somewhere to show what happens."""
+
+    def happened(self, batch: list[events.Event]) -> bool:
+        """Takes events in; says whether it needs the conductor's status now."""
+
+    def show(self, status: client.Data) -> None:
+        """Shows the state of the plan."""
+
+
+def follow(target: client.Target, after: str) -> client.Data:
+    """Shows what happens after that event until the plan is over; returns the last status."""
+    view = Silent() if chosen.json else Frames() if output.on_terminal() else Lines()
+    with events.Stream(target, after) as stream:
+        while True:
+            status = client.send(target, "conductor.status", {})
+            view.show(status)
+            if is_over(status):
+                # What led to the end may have been written after the last look at the stream.
+                view.happened(_until(stream, status["event"]))
+                view.show(status)
+                return status
+            _wait_for_news(stream, view)
+
+
+def is_over(status: client.Data) -> bool:
+    """Whether there is nothing more to follow."""
+    conductor = status["conductor"]
+    return not conductor["on"] or conductor["plan"]["state"] in OVER
+
+
+def _wait_for_news(stream: events.Stream, view: View) -> None:
+    """Reads events until the view wants to know the plan's state."""
+    due = time.monotonic() + _BUSY_SECONDS
+    while batch := stream.read(_IDLE_SECONDS):
+        if view.happened(batch):
+            break
+    time.sleep(max(due - time.monotonic(), 0))
+
+
+def _until(stream: events.Stream, last: str) -> list[events.Event]:
+    found: list[events.Event] = []
+    while stream.last != last and (batch := stream.read(_BUSY_SECONDS)):
+        found += batch
+    return found
+
+
+class Silent:
+    """For JSON: nothing but the end is shown, and not here."""
+
+    def happened(self, batch: list[events.Event]) -> bool:
+        return _decisive(batch)
+
+    def show(self, status: client.Data) -> None:
+        """Nothing."""
+
+
+class Lines:
+    """One line an event, as it comes."""
+
+    def happened(self, batch: list[events.Event]) -> bool:
+        for event in batch:
+            if not wording.is_detail(event):
+                output.write(events.line(event))
+        output.flush()
+        return _decisive(batch)
+
+    def show(self, status: client.Data) -> None:
+        """Nothing: the lines have told it."""
+
+
+def _decisive(batch: list[events.Event]) -> bool:
+    return any(str(e["event"]).startswith(("plan.", "conductor.")) for e in batch)
+
+
+class Frames:
+    """The whole plan, drawn over itself."""
+
+    def __init__(self) -> None:
+        self._screen = Screen()
+        self._recent: deque[events.Event] = deque(maxlen=_SHOWN_EVENTS)
+
+    def happened(self, batch: list[events.Event]) -> bool:
+        self._recent.extend(event for event in batch if not wording.is_detail(event))
+        return True
+
+    def show(self, status: client.Data) -> None:
+        self._screen.show(frame(status, list(self._recent), shutil.get_terminal_size().lines))
+
+
+def frame(status: client.Data, recent: list[events.Event], height: int) -> list[str]:
+    """The picture: progress, tasks, team, last events; at most so many lines. Pure."""
+    plan = status["conductor"]["plan"]
+    top = [*_progress(plan), ""]
+    team = ["", output.paint("Team", "dim"), *(_agent(agent) for agent in status["agents"])]
+    last = ["", *(events.line(event) for event in recent)] if recent else []
+    room = max(height - len(top) - len(last) - 2, 4)
+    if len(team) > room // 2:
+        team = [*team[: room // 2], output.paint("  …", "dim")]
+    tasks = list(_tasks(status["tasks"], room - len(team)))
+    return [*top, *tasks, *team, *last]
+
+
+def _progress(plan: client.Data) -> Iterator[str]:
+    done, total = plan["completed"], plan["total"]
+    filled = _BAR_CELLS * done // total if total else 0
+    bar = output.paint("█" * filled, "green") + output.paint("░" * (_BAR_CELLS - filled), "dim")
+    failed = output.paint(f", {plan['failed']} failed", "red") if plan["failed"] else ""
+    running = f", {plan['running']} running" if plan["running"] else ""
+    name = output.first_line(plan["description"]) or "Plan"
+    yield f"{output.paint(name, 'bold')}  {bar}  {done} of {total} done{running}{failed}"
+
+
+def _tasks(tasks: list[client.Data], room: int) -> Iterator[str]:
+    """As many as there is room for: what runs or failed first, else in the plan's order."""
+    executed = [task for task in tasks if not task.get("group")]
+    if len(executed) > room:
+        urgent = ("running", "failed", "assigned", "pending")
+        executed.sort(key=lambda t: urgent.index(t["state"]) if t["state"] in urgent else 9)
+    width = max((output.columns(task["id"]) for task in executed), default=0)
+    shown = executed if len(executed) <= room else executed[: max(room - 1, 1)]
+    for task in shown:
+        yield task_line(task, min(width, 24))
+    if len(shown) < len(executed):
+        yield output.paint(f"  … and {len(executed) - len(shown)} more", "dim")
+
+
+def task_line(task: client.Data, width: int) -> str:
+    """One task: state, id, agent, and how it stands."""
+    glyph = output.paint_state(task["state"], _GLYPHS.get(task["state"], "·"))
+    name = output.fit(task["id"], width)
+    name += " " * (width - output.columns(name))
+    who = output.fit(task["agent"] or "-", 14)
+    who += " " * (14 - output.columns(who))
+    return f" {glyph} {name}  {who}  {_standing(task)}"
+
+
+def _standing(task: client.Data) -> str:
+    match task["state"]:
+        case "completed":
+            return output.first_line(task["result"]) or "done"
+        case "failed":
+            return output.first_line(task["error"]) or "failed"
+        case "running":
+            return f"for {output.age(task['started_at'])}"
+        case "pending" if task["waits_for"]:
+            return output.paint(f"after {', '.join(task['waits_for'])}", "dim")
+        case state:
+            return output.paint(state, "dim")
+
+
+def _agent(agent: client.Data) -> str:
+    task = f" on {agent['task']}" if agent["task"] else ""
+    hold = agent.get("hold")
+    held = output.paint(f", held: {hold['reason']}", "yellow") if hold else ""
+    name = output.fit(agent["name"], 20)
+    since = output.paint(output.age(agent["since"]), "dim")
+    return f"   {name:<20} {output.paint_state(agent['state'])}{task} {since}{held}"

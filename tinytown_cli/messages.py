@@ -1,0 +1,86 @@
+"""Messages: `send` and `inbox`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated
+
+import typer
+
+from tinytown_cli import client, output
+from tinytown_cli.command import text, verb
+from tinytownd.domain.errors import BadInput
+
+
+@verb("send", example='tt send reviewer "Please look at it"\ntt send --all --info "Freeze at noon"')
+def send(  # noqa: PLR0913  # one parameter an option
+    words: Annotated[
+        list[str],
+        typer.Argument(metavar="[AGENT] TEXT", help="To whom, and what; - reads standard input."),
+    ],
+    *,
+    query: Annotated[bool, typer.Option("--query", help="A question.")] = False,
+    info: Annotated[bool, typer.Option("--info", help="Good to know; starts no round.")] = False,
+    ack: Annotated[bool, typer.Option("--ack", help="A confirmation; starts no round.")] = False,
+    urgent: Annotated[bool, typer.Option("--urgent", help="Before everything else.")] = False,
+    reply_to: Annotated[
+        str | None, typer.Option(metavar="M", help="The message that it answers.")
+    ] = None,
+    sender: Annotated[
+        str | None, typer.Option("--from", metavar="A", help="In whose name (recorded as said).")
+    ] = None,
+    everyone: Annotated[bool, typer.Option("--all", help="To the whole team.")] = False,
+) -> None:
+    """Send an agent a message.
+
+    It is a request unless --query, --info or --ack says otherwise.
+    """
+    *to, what = words
+    if len(to) != (0 if everyone else 1):
+        usage = 'tt send --all "TEXT"' if everyone else 'tt send AGENT "TEXT"'
+        raise BadInput("a message needs one receiver and one text", hint=usage)
+    sent = client.town(
+        "message.send",
+        to=to[0] if to else None,
+        all=everyone or None,
+        text=text(what, "message"),
+        kind=_kind({"query": query, "info": info, "ack": ack}),
+        priority="urgent" if urgent else None,
+        reply_to=reply_to,
+        sender=sender,
+    )["messages"]
+    receivers = ", ".join(message["to"] for message in sent)
+    output.show(sent, [f"Sent to {receivers}" if sent else "There is nobody to send it to"])
+
+
+def _kind(flags: dict[str, bool]) -> str | None:
+    given = [name for name, is_given in flags.items() if is_given]
+    if len(given) > 1:
+        raise BadInput(f"a message is one of --{' and --'.join(given)}, not both")
+    return given[0] if given else None
+
+
+@verb("inbox", example="tt inbox developer\ntt inbox --all")
+def inbox(
+    agent: Annotated[
+        str | None, typer.Argument(metavar="[AGENT]", help="Default: the agent that asks.")
+    ] = None,
+    everyone: Annotated[bool, typer.Option("--all", help="The whole team's.")] = False,
+) -> None:
+    """Show the messages that wait, without consuming them."""
+    waiting = client.town("message.inbox", agent=agent, all=everyone or None)["messages"]
+    output.show(waiting, _inbox(waiting))
+
+
+def _inbox(waiting: list[client.Data]) -> Iterator[str]:
+    if not waiting:
+        yield "No messages wait"
+        return
+    for message in waiting:
+        head = f"{message['id']}  {message['from']} → {message['to']}  {message['kind']}"
+        urgency = f", {message['priority']}" if message["priority"] != "normal" else ""
+        answer = f", answers {message['reply_to']}" if message.get("reply_to") else ""
+        age = output.age(message["sent_at"])
+        yield output.paint(f"{head}{urgency}{answer}, {age} ago, {message['state']}", "dim")
+        for line in output.clean(message["text"]).splitlines():
+            yield f"  {line}"

@@ -1,0 +1,107 @@
+"""`tasks.toml` as text: read whole, written whole or not at all. Nobody here understands it."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from tinytown_cli import places
+from tinytownd.domain.errors import BadInput, Conflict, NotFound
+from tinytownd.wire import MAX_PLAN_BYTES
+
+EXAMPLE = """\
+# The town's plan. `tt plan` shows it in waves, `tt sync push` hands it over, `tt conductor`
+# has it carried out, `tt sync pull` writes states and results back into this file.
+
+[meta]
+description = "Auth API pipeline"
+# default_agent = "developer"      # who takes tasks that name nobody (else: the backlog)
+
+[[tasks]]
+id = "design"
+description = "Design a REST API for user authentication with JWT tokens"
+agent = "architect"
+status = "pending"
+# priority = "high"                # low, normal, high or urgent
+# tags = ["api"]
+
+[[tasks]]
+id = "implement"
+description = "Implement the auth API from the architect's design"
+agent = "developer"
+status = "pending"
+parent = "design"                  # starts after it, and gets its result
+# depends_on = ["design", "other"]  # any number of tasks to wait for
+
+# [[tasks]]
+# id = "lint"
+# description = "Check the style"
+# run = "make lint"                # a command of the shell instead of an agent
+# depends_on = ["implement"]
+"""
+
+
+def path() -> Path:
+    """The plan file of the town that is meant. Raises `NotFound`."""
+    return places.town_directory() / places.PLAN
+
+
+def read(*, missing: str | None = None) -> str:
+    """The file's text, or `missing` where there is none. Raises `NotFound`, `BadInput`."""
+    file = path()
+    try:
+        raw = file.read_bytes()
+    except FileNotFoundError:
+        if missing is not None:
+            return missing
+        raise NotFound(f"there is no {places.PLAN} in this town", hint="tt plan --init") from None
+    except OSError as error:
+        raise BadInput(f"{file} cannot be read: {error.strerror}") from None
+    if len(raw) > MAX_PLAN_BYTES:
+        raise BadInput(f"{places.PLAN} is larger than {MAX_PLAN_BYTES // 2**20} MiB")
+    try:
+        return raw.decode()
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise BadInput(f"{places.PLAN}:{line}: the file is not UTF-8 text") from None
+
+
+def create() -> Path:
+    """Writes the example, if there is no plan yet. Raises `Conflict`."""
+    file = path()
+    try:
+        with file.open("x", encoding="utf-8") as new:
+            new.write(EXAMPLE)
+    except FileExistsError:
+        raise Conflict(f"{places.PLAN} is there already", hint="tt plan shows it") from None
+    except OSError as error:
+        raise BadInput(f"{file} cannot be written: {error.strerror}") from None
+    return file
+
+
+def replace(before: str, after: str) -> None:
+    """Puts the new text in the place of the one that was read; keeps mode and symbolic links.
+
+    Raises `Conflict` when somebody else has changed the file meanwhile, `BadInput`.
+    """
+    if read(missing="") != before:
+        raise Conflict(f"{places.PLAN} was changed meanwhile", hint="tt sync pull again")
+    target = path().resolve()
+    temporary: Path | None = None
+    try:
+        mode = target.stat().st_mode & 0o777 if target.exists() else 0o644
+        if target.exists() and not os.access(target, os.W_OK):
+            raise PermissionError(13, "it is read-only")
+        fd, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+        temporary = Path(name)
+        with os.fdopen(fd, "w", encoding="utf-8", newline="") as file:
+            os.fchmod(fd, mode)
+            file.write(after)
+            file.flush()
+            os.fsync(fd)  # else a crash can leave the new name with no content
+        temporary.replace(target)
+    except OSError as error:
+        if temporary:
+            temporary.unlink(missing_ok=True)
+        raise BadInput(f"{target} cannot be written: {error.strerror}") from None

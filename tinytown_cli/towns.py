@@ -1,0 +1,132 @@
+"""The town as a whole: `init`, `towns`, `status`, `stop`, `start`, `wait`, `history`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tinytown_cli import client, events, output, statuspage
+from tinytown_cli.command import verb
+from tinytown_cli.options import chosen
+from tinytownd.domain.errors import OK, WORK_FAILED, BadInput, TimedOut
+
+
+@verb("init", example="tt init --name shop")
+def init(
+    name: Annotated[
+        str | None, typer.Option(metavar="N", help="The town's name (default: from git).")
+    ] = None,
+) -> None:
+    """Make this directory a town."""
+    directory = Path(chosen.town).expanduser().resolve() if chosen.town else Path.cwd()
+    if not directory.is_dir():
+        raise BadInput(f"{directory} is not a directory", hint="mkdir it first")
+    reply = client.home("town.init", dir=str(directory), name=name)
+    town = reply["town"]
+    said = (
+        [f"Town '{town['name']}' is in {town['dir']}", "Next: tt spawn developer"]
+        if reply["created"]
+        else [f"Town '{town['name']}' is here already; nothing was changed"]
+    )
+    output.show({**town, "created": reply["created"]}, said)
+
+
+@verb("towns", example="tt towns\ntt towns --forget ../old-project")
+def towns(
+    forget: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Forget the town in this directory.")
+    ] = None,
+) -> None:
+    """Show the towns of this home."""
+    if forget:
+        town = client.home("town.forget", dir=str(forget.expanduser().absolute()))["town"]
+        return output.show(town, [f"Forgot town '{town['name']}' in {town['dir']}"])
+    known = client.home("town.list")["towns"]
+    return output.show(known, _towns(known))
+
+
+def _towns(known: list[client.Data]) -> Iterator[str]:
+    if not known:
+        yield "No towns yet. Try: tt init"
+        return
+    rows = [(t["name"], t["state"], t["agents"], t["open_tasks"], t["dir"]) for t in known]
+    yield from output.table(("name", "state", "agents", "open tasks", "directory"), rows)
+
+
+@verb("status", example="tt status --tasks")
+def status(
+    deep: Annotated[bool, typer.Option("--deep", help="More of each agent and round.")] = False,
+    tasks: Annotated[bool, typer.Option("--tasks", help="List the tasks, too.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Go on showing it.")] = False,
+) -> None:
+    """Show the town: who works on what, what waits, what is done."""
+    target = client.here()
+    if watch:
+        return statuspage.watch(target, deep=deep, tasks=tasks)
+    page = statuspage.ask(target, tasks=tasks)
+    return output.show(page, statuspage.lines(page, deep=deep))
+
+
+@verb("stop", example="tt stop --now")
+def stop(
+    now: Annotated[bool, typer.Option("--now", help="Kill them instead.")] = False,
+) -> None:
+    """Close all agents of the town."""
+    agents = client.town("town.stop", now=now)["agents"]
+    verb_done = "are killed" if now else "finish their rounds and close"
+    output.show(agents, [f"{output.plural(len(agents), 'agent')} {verb_done}. Back: tt start"])
+
+
+@verb("start", example="tt start")
+def start() -> None:
+    """Bring the town's agents back."""
+    agents = client.town("town.start")["agents"]
+    output.show(agents, [f"{output.plural(len(agents), 'agent')} started. See: tt status"])
+
+
+@verb("wait", example="tt wait developer tester --timeout 600\ntt wait --task design")
+def wait(
+    agents: Annotated[
+        list[str] | None, typer.Argument(metavar="[AGENT]...", help="Until they are idle.")
+    ] = None,
+    task: Annotated[
+        str | None, typer.Option(metavar="T", help="Until this task is finished.")
+    ] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Until nothing is open, runs or would start a round.")
+    ] = False,
+    timeout: Annotated[
+        float | None, typer.Option(metavar="S", min=0, help="Seconds (default: no end).")
+    ] = None,
+) -> None:
+    """Wait until agents are idle or a task is finished.
+
+    Exit code 0 when it went well, 1 when a task failed, 4 when the time was up.
+    """
+    args = {"agents": agents or None, "task": task, "all": everything or None}
+    try:
+        failed = client.send(client.here(), "town.wait", args, seconds=timeout)["failed"]
+    except TimedOut:
+        raise TimedOut(f"still not over after {timeout:g} s", hint="tt status") from None
+    said = [f"{t['id']} failed: {output.first_line(t['error'])}" for t in failed]
+    output.show({"failed": failed}, said or ["Done"])
+    raise typer.Exit(WORK_FAILED if failed else OK)
+
+
+@verb("history", example="tt history --agent developer --limit 20")
+def history(
+    agent: Annotated[
+        str | None, typer.Option(metavar="A", help="What concerns this agent.")
+    ] = None,
+    task: Annotated[str | None, typer.Option(metavar="T", help="What concerns this task.")] = None,
+    limit: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="The last N events.")
+    ] = None,
+) -> None:
+    """Show who did what."""
+    told = client.town("town.history", agent=agent, task=task, limit=limit)["events"]
+    lines = (events.line(event, dated=True) for event in told)
+    output.show(told, lines if told else ["Nothing has happened yet. Try: tt spawn developer"])

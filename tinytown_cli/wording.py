@@ -1,0 +1,77 @@
+"""What each event is called in a sentence. Pure; what has no sentence here is shown raw."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tinytown_cli import output
+
+#: `{agent}`, `{task}`, … are the event's fields; its text follows after a colon.
+SENTENCES = {
+    "agent.spawned": "{agent} joined the team",
+    "agent.paused": "{agent} is paused",
+    "agent.resumed": "{agent} goes on",
+    "agent.closed": "{agent} has closed",
+    "agent.stopped": "{agent} has stopped",
+    "agent.restarted": "{agent} restarts",
+    "agent.pruned": "{agent} was removed",
+    "agent.held": "{agent} has to wait",
+    "agent.error": "{agent} has a problem",
+    "round.started": "{agent} started a round",
+    "round.ended": "{agent} ended its round",
+    "task.created": "{actor} created {task}",
+    "task.assigned": "{task} goes to {agent}",
+    "task.started": "{agent} started {task}",
+    "task.completed": "{agent} completed {task}",
+    "task.failed": "{agent} failed {task}",
+    "task.retrying": "{task} is tried again",
+    "task.cancelled": "{task} was cancelled",
+    "task.edited": "{actor} changed {task}",
+    "task.moved": "{task} moved to {agent}",
+    "message.sent": "{actor} wrote to {agent}",
+    "message.delivered": "{agent} reads message {message}",
+    "message.acknowledged": "{agent} has read message {message}",
+    "plan.pushed": "{actor} pushed the plan",
+    "plan.completed": "the plan is completed",
+    "plan.failed": "the plan has failed",
+    "plan.stalled": "the plan is stuck",
+    "conductor.started": "the conductor is on",
+    "conductor.stopped": "the conductor is off",
+    "town.moved": "the town has moved",
+    "result.refused": "a late result of {agent} for {task} was refused",
+}
+# Where a field of the sentence is missing, as for a group, which is nobody's.
+_WITHOUT = {
+    "task.completed": "{task} is completed",
+    "task.failed": "{task} failed",
+}
+_STYLES = {
+    **dict.fromkeys(("task.completed", "plan.completed"), "green"),
+    **dict.fromkeys(("task.failed", "plan.failed", "agent.error"), "red"),
+    **dict.fromkeys(("agent.held", "plan.stalled", "task.retrying", "result.refused"), "yellow"),
+}
+
+
+def is_detail(event: dict[str, Any]) -> bool:
+    """Whether another event tells the same: a round its task's start, an answer its reading."""
+    about_task = event.get("event") == "round.started" and "task" in event
+    return about_task or event.get("event") == "message.acknowledged"
+
+
+def told(event: dict[str, Any]) -> str:
+    """The event as a sentence, with the first line of its text."""
+    name = str(event.get("event", ""))
+    about = {key: output.first_line(value) for key, value in event.items()}
+    text = f": {about['text']}" if about.get("text") else ""
+    return output.paint(_sentence(name, about), _STYLES.get(name, "")) + text
+
+
+def _sentence(name: str, about: dict[str, str]) -> str:
+    for sentence in (SENTENCES.get(name), _WITHOUT.get(name)):
+        try:
+            if sentence:
+                return sentence.format_map(about)
+        except KeyError:
+            continue
+    parts = (f"{key}={about[key]}" for key in ("actor", "agent", "task", "message") if key in about)
+    return " ".join((name or "?", *parts))

@@ -1,0 +1,1 @@
+"""The conductor: hands out work and follows plans. It costs no token."""

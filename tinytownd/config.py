@@ -1,0 +1,270 @@
+"""`tinytown.toml` of a town over `config.toml` of the home, validated once, here at the edge.
+
+What comes out is frozen and complete: nothing downstream checks a setting again, except the
+`[agent_clis]` tables, which the runtimes read. Every mistake is one BadInput with file and line.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import reprlib
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tinytownd.domain.errors import BadInput
+from tinytownd.files import line_of, parse_toml, read_text
+from tinytownd.settings import (
+    CLI_NAME,
+    ENV_FILE,
+    ENV_NAME,
+    FLAT,
+    KEYS,
+    OPEN_TABLES,
+    SECTIONS,
+    Limits,
+    RedisSettings,
+    Scope,
+    TownSettings,
+    suggestion,
+)
+
+AgentClis = Mapping[str, Mapping[str, object]]
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """All settings of one town. `env_file` is absolute; `env` and `agent_clis` are merged."""
+
+    town: TownSettings = field(default_factory=TownSettings)
+    limits: Limits = field(default_factory=Limits)
+    redis: RedisSettings = field(default_factory=RedisSettings)
+    env: Mapping[str, str] = field(default_factory=dict)
+    env_file: Path | None = None
+    agent_clis: AgentClis = field(default_factory=dict)
+    values: Mapping[str, object] = field(default_factory=dict)  # dotted key -> value, every key
+    origins: Mapping[str, str] = field(default_factory=dict)  # dotted key -> default | home | town
+    files: Mapping[str, Path] = field(default_factory=dict)  # home | town -> its file
+
+    def listing(self) -> list[dict[str, object]]:
+        """Rows of `tt config`: key, value, origin, doc. A URL's password is not shown."""
+        return [
+            {
+                "key": key,
+                "value": _masked(value),
+                "origin": self.origins[key],
+                "doc": KEYS[key].doc if key in KEYS else "",
+            }
+            for key, value in self.values.items()
+        ]
+
+    def where(self, key: str) -> str:
+        """File and line that set a dotted key ("tinytown.toml:12"), for errors found later."""
+        path = self.files.get(self.origins.get(key, ""))
+        return f"{path}:{_line(read_text(path), key)}" if path else "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """What one file says: dotted key to value, checked, in the order of the file."""
+
+    path: Path
+    values: Mapping[str, object]
+
+
+def load(home_config: Path, town_config: Path) -> Config:
+    """Reads both files; the town's overrides the home's key by key.
+
+    Raises NotFound without a town's file, BadInput for anything wrong in either.
+    """
+    home = read_layer(home_config, "home") if home_config.exists() else Layer(home_config, {})
+    return merge(home, read_layer(town_config, "town"))
+
+
+def load_home(home_config: Path) -> Config:
+    """The settings that hold without a town: what the daemon itself needs."""
+    home = read_layer(home_config, "home") if home_config.exists() else Layer(home_config, {})
+    return merge(home, None)
+
+
+def read_layer(path: Path, scope: Scope) -> Layer:
+    """Reads and checks one file. Raises NotFound or BadInput."""
+    hint = "tt init makes a town of this directory" if scope == "town" else ""
+    return check(read_text(path, hint=hint), path, scope)
+
+
+def check(text: str, path: Path, scope: Scope) -> Layer:
+    """The settings in a file's text. Raises BadInput with file, line, key and a suggestion."""
+    values: dict[str, object] = {}
+    for key, value in _flatten(parse_toml(text, path), scope):
+        if key in values:
+            raise BadInput(f"{path}:{_line(text, key)}: {key} is given twice")
+        try:
+            require(key, value, scope)
+        except BadInput as error:
+            raise BadInput(f"{path}:{_line(text, key)}: {error.message}", hint=error.hint) from None
+        values[key] = KEYS[key].accept(value) if key in KEYS else value
+    return Layer(path, values)
+
+
+def _flatten(document: Mapping[str, object], scope: Scope) -> list[tuple[str, object]]:
+    """Dotted keys of a document. A table where none belongs stays a value, and is refused."""
+    found: list[tuple[str, object]] = []
+    for name, value in document.items():
+        if name in SECTIONS and isinstance(value, Mapping):
+            found += [(f"{name}.{key}", inner) for key, inner in value.items()]
+        elif name == "env" and isinstance(value, Mapping):
+            found += [(f"env.{key}", inner) for key, inner in value.items()]
+        elif name == "agent_clis" and isinstance(value, Mapping):
+            found += _flatten_clis(value)
+        else:
+            found.append((FLAT.get(name, name) if scope == "town" else name, value))
+    return found
+
+
+def _flatten_clis(clis: Mapping[str, object]) -> list[tuple[str, object]]:
+    found: list[tuple[str, object]] = []
+    for name, table in clis.items():
+        if isinstance(table, Mapping) and table:
+            found += [(f"agent_clis.{name}.{key}", value) for key, value in table.items()]
+        else:
+            found.append((f"agent_clis.{name}", table))
+    return found
+
+
+def require(key: str, value: object, scope: Scope) -> None:
+    """Raises BadInput when a dotted key is unknown, misplaced, or its value not acceptable."""
+    table, _, name = key.partition(".")
+    if table == "env" and name:
+        _require_variable(name, value)
+    elif table == "agent_clis" and name:
+        _require_cli(name)
+    elif key in SECTIONS or key in OPEN_TABLES:
+        raise BadInput(f"{key} must be a table", hint=f"write [{key}]")
+    elif key not in KEYS:
+        raise BadInput(f"unknown key {key}", hint=suggestion(key))
+    elif scope not in KEYS[key].scopes:
+        other = "the home's config.toml" if scope == "town" else "a town's tinytown.toml"
+        raise BadInput(f"{key} belongs in {other}", hint=f"take {key} out of this file")
+    elif KEYS[key].accept(value) is None:
+        raise BadInput(f"{key} must be {KEYS[key].wants}, not {reprlib.repr(value)}")
+
+
+def _require_cli(name: str) -> None:
+    cli, _, key = name.partition(".")
+    if not key or "." in key or not CLI_NAME.fullmatch(cli):
+        raise BadInput(
+            f"agent_clis.{name} is not a setting of a named CLI",
+            hint='write [agent_clis.NAME] and command = "...", without dots in the name',
+        )
+
+
+def _require_variable(name: str, value: object) -> None:
+    if not ENV_NAME.fullmatch(name):
+        raise BadInput(f"env.{name} is not a name of an environment variable")
+    if not isinstance(value, str) or "\0" in value:
+        raise BadInput(
+            f"env.{name} must be a string, not {reprlib.repr(value)}",
+            hint="numbers too are written in quotes",
+        )
+
+
+def _line(text: str, key: str) -> int:
+    """The line of a dotted key; names with dots of their own and flat keys are found too."""
+    parts = key.split(".", 2 if key.startswith("agent_clis.") else 1)
+    flat = next((old for old, new in FLAT.items() if new == key), parts[0])
+    return line_of(text, parts) or line_of(text, [flat]) or 1
+
+
+def merge(home: Layer, town: Layer | None) -> Config:
+    """Defaults, then the home, then the town."""
+    values: dict[str, object] = {key: spec.default for key, spec in KEYS.items()}
+    origins = dict.fromkeys(values, "default")
+    for name, layer in (("home", home), ("town", town)):
+        if layer is None:
+            continue
+        values |= layer.values
+        origins |= dict.fromkeys(layer.values, name)
+        if "env_file" in layer.values:
+            values["env_file"] = _resolved(layer)
+    if town and not values["town.name"]:
+        label = re.sub(r"[^A-Za-z0-9._-]+", "-", town.path.absolute().parent.name).lstrip(".-_")
+        values["town.name"] = label[:64] or "town"
+    return _build(values, origins, {"home": home.path} | ({"town": town.path} if town else {}))
+
+
+def _resolved(layer: Layer) -> str:
+    """`env_file` is relative to the file that names it."""
+    named = str(layer.values["env_file"])
+    # os.path's expanduser leaves `~nobody` as it is; pathlib's raises
+    home = os.path.expanduser(named)  # noqa: PTH111
+    return str(layer.path.absolute().parent / home) if named else ""
+
+
+def _build(
+    values: Mapping[str, object], origins: Mapping[str, str], files: Mapping[str, Path]
+) -> Config:
+    sections: dict[str, dict[str, object]] = {name: {} for name in (*SECTIONS, *OPEN_TABLES)}
+    clis: dict[str, dict[str, object]] = {}
+    for key, value in values.items():
+        table, _, name = key.partition(".")
+        if table == "agent_clis":
+            cli, _, field_name = name.partition(".")
+            clis.setdefault(cli, {})[field_name] = value
+        elif name:
+            sections[table][name] = value
+    env_file = str(values[ENV_FILE.name])
+    return Config(
+        town=TownSettings(**sections["town"]),  # type: ignore[arg-type]
+        limits=Limits(**sections["limits"]),  # type: ignore[arg-type]
+        redis=RedisSettings(**sections["redis"]),  # type: ignore[arg-type]
+        env={name: str(value) for name, value in sections["env"].items()},
+        env_file=Path(env_file) if env_file else None,
+        agent_clis=clis,
+        values=values,
+        origins=origins,
+        files=files,
+    )
+
+
+def _masked(value: object) -> object:
+    if isinstance(value, str) and "://" in value:
+        return re.sub(r"(://[^:@/]*:)[^@]*@", r"\1***@", value)
+    return value
+
+
+class Watched:
+    """The configuration as the files have it now: read again only when one has changed.
+
+    A file that is broken raises at every use until it is mended; the old settings are never used
+    in its place, since nobody would know.
+    """
+
+    _SETTLED_NS = 50_000_000  # a second write in one tick of the file system's clock looks the same
+
+    def __init__(self, home_config: Path, town_config: Path) -> None:
+        self._paths = (home_config, town_config)
+        self._stamp: object = None
+        self._config: Config | None = None
+
+    def get(self) -> Config:
+        """Raises what `load` raises."""
+        stamp = tuple(_stamp(path) for path in self._paths)
+        if self._config is None or stamp != self._stamp:
+            self._config = None
+            config = load(*self._paths)
+            newest = max((found[0] for found in stamp if found), default=0)
+            self._config, self._stamp = config, stamp
+            if time.time_ns() - newest < self._SETTLED_NS:
+                self._stamp = None
+        return self._config
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size, status.st_ino

@@ -1,0 +1,282 @@
+"""`tinytownd`: the composition root. Starts everything in order, and stops it in reverse."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib.metadata
+import os
+import secrets
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Mapping
+
+import anyio
+import redis.asyncio
+import structlog
+from redis.exceptions import RedisError
+
+from tinytownd import wire
+from tinytownd.config import load_home
+from tinytownd.domain.errors import OK, Internal, NotFound, TownError
+from tinytownd.domain.town import Meta, Town
+from tinytownd.environment import install_tt, users_environment
+from tinytownd.handlers import registry, views
+from tinytownd.handlers.registry import Context, Speaker
+from tinytownd.home import DaemonLock, Endpoint, Home
+from tinytownd.logs import set_up
+from tinytownd.store import keys
+from tinytownd.store.acl import client_acl
+from tinytownd.store.client import connect, ensure_supported
+from tinytownd.store.commands import Command, CommandReader
+from tinytownd.store.server import Server, find_server
+from tinytownd.store.town import LOST, answer
+from tinytownd.store.wakes import listen
+from tinytownd.supervisor.slots import Slots
+from tinytownd.towns import Towns
+
+log = structlog.get_logger(__name__)
+#: How long a second daemon waits for the lock, in seconds: a client may be looking at it.
+LOCK_SECONDS = 1.0
+#: How long `tt daemon stop --kill` waits for the rounds that it ends, in seconds.
+KILL_SECONDS = 60.0
+
+
+class Daemon:
+    """One daemon for one home. It is what open towns and the home's verbs see around them."""
+
+    def __init__(self, home: Home, env: Mapping[str, str]) -> None:
+        self.home = home
+        self.env = env
+        self.users_env: Mapping[str, str] = {}
+        self.slots = Slots(self._max_rounds)
+        self.towns = Towns(self)
+        self.client: redis.asyncio.Redis
+        self.reader: CommandReader
+        self._server: Server
+        self._stopping = asyncio.Event()
+        self._closing = False
+        self._started_at = wire.now_ms()
+        self._generation = secrets.token_hex(8)
+        self._inbox: asyncio.Queue[Command] = asyncio.Queue()
+
+    async def run(self) -> None:
+        """Runs until it is told to stop. Raises `TownError` when it cannot start."""
+        async with contextlib.AsyncExitStack() as stack:
+            await self._start_server(stack)
+            self.users_env = await users_environment(self.env)
+            install_tt(self.home.bin)
+            async with anyio.create_task_group() as group:
+                group.start_soon(self._stop_on_signal)
+                group.start_soon(self.reader.run)
+                await self.towns.open_registered()
+                stack.push_async_callback(self.towns.close_all)
+                group.start_soon(self._listen)
+                group.start_soon(self._work)
+                await self.reader.follow(keys.commands_key(wire.HOME))
+                self._announce()
+                await self._stopping.wait()
+                log.info("daemon.stopping")
+                Endpoint.remove(self.home.endpoint)
+                await self.towns.close_all()
+                group.cancel_scope.cancel()
+
+    async def _start_server(self, stack: contextlib.AsyncExitStack) -> None:
+        url = load_home(self.home.config).redis.url
+        self._server = find_server(self.home, url, self.env)
+        await self._server.start()
+        stack.push_async_callback(self._stop_server)
+        self.client = connect(self._server.endpoint("daemon"))
+        stack.push_async_callback(self.client.aclose)
+        blocking = connect(self._server.endpoint("daemon"), blocking=True)
+        stack.push_async_callback(blocking.aclose)
+        self._blocking = blocking
+        await ensure_supported(self.client)
+        self.reader = CommandReader(blocking, self.client, self._deliver, self._revive)
+        await self._set_users()
+
+    async def _stop_server(self) -> None:
+        with contextlib.suppress(TownError):
+            await self._server.stop()
+
+    def _announce(self) -> None:
+        endpoint = self._people
+        Endpoint(
+            socket=endpoint.socket,
+            url=endpoint.url,
+            user=endpoint.user,
+            password=endpoint.password,
+            pid=os.getpid(),
+            generation=self._generation,
+        ).write(self.home.endpoint)
+        log.info("daemon.ready", pid=os.getpid(), home=str(self.home.path))
+
+    # Users of the server
+
+    async def _set_users(self) -> None:
+        """The people's user; where the server lets us make none, everybody is the daemon's."""
+        people = self._server.endpoint("client")
+        try:
+            await self.client.execute_command(*client_acl(people.user, people.password))
+            self._people, self._own_users = people, True
+        except RedisError as error:
+            log.warning("redis.no_users", error=str(error), fix="tt doctor")
+            self._people, self._own_users = self._server.endpoint("daemon"), False
+
+    def agent_endpoint(self, user: str, password: str) -> Endpoint:
+        """How an agent's `tt` reaches the store: as itself, where users can be made."""
+        if not self._own_users:
+            return self._people
+        return Endpoint(
+            socket=self._people.socket, url=self._people.url, user=user, password=password
+        )
+
+    async def _revive(self) -> None:
+        """After Redis was away: the embedded server is started again, users are made again."""
+        await self._server.start()
+        await self._set_users()
+        for host in list(self.towns.open.values()):
+            await host.readmit_all()
+
+    # Wakes
+
+    async def _listen(self) -> None:
+        await listen(self._blocking, self._wake, self._wake_all)
+
+    def _wake(self, town: str, agent: str) -> None:
+        host = self.towns.open.get(town)
+        if host is not None:
+            host.wake(agent)
+
+    def _wake_all(self) -> None:
+        for host in self.towns.open.values():
+            host.wake_all()
+
+    # Commands
+
+    async def _deliver(self, command: Command) -> None:
+        if command.entry.town == wire.HOME:
+            await self._inbox.put(command)
+        elif command.entry.town in self.towns.open:
+            await self.towns.open[command.entry.town].deliver(command)
+
+    async def _work(self) -> None:
+        while True:
+            command = await self._inbox.get()
+            try:
+                reply = await self._carry_out(command)
+                await answer(self.client, command.entry, reply)
+                self.reader.finished(command)
+            except LOST as error:
+                log.warning("command.again", verb=command.verb, error=str(error))
+                await self.reader.again(command)
+
+    async def _carry_out(self, command: Command) -> str:
+        about = {"command": command.entry.command, "verb": command.verb}
+        try:
+            verb = registry.find(command.verb, home=True)
+            args = verb.bind(command.args)
+            nowhere = Town(Meta(id=wire.HOME, name="", dir=""), now=wire.now_ms())
+            data = await verb.run(Context(nowhere, Speaker(), self), **args)
+            return wire.encode_reply(command.entry.command, data)
+        except LOST:
+            raise
+        except TownError as error:
+            return wire.encode_error(command.entry.command, error)
+        except Exception:
+            log.exception("command.fault", **about)
+            return wire.encode_error(command.entry.command, Internal())
+
+    # For the home's verbs
+
+    async def status(self) -> dict[str, object]:
+        """What `tt daemon status` shows."""
+        info = await self.client.info("server")
+        where = self._people
+        return {
+            "pid": os.getpid(),
+            "version": importlib.metadata.version("tinytown"),
+            "started_at": views.iso(self._started_at),
+            "home": str(self.home.path),
+            "redis": {
+                "server": "valkey" if "valkey_version" in info else "redis",
+                "version": info.get("valkey_version") or info["redis_version"],
+                "embedded": where.socket is not None,
+            },
+            "towns": len(self.towns.open),
+            "rounds": self.slots.taken,
+            "log": str(self.home.log),
+        }
+
+    async def stop(self, *, kill: bool) -> list[dict[str, object]]:
+        """Stops once this is answered; the rounds that run on, or were ended with `kill`."""
+        rounds: list[dict[str, object]] = []
+        for host in self.towns.open.values():
+            rounds += await host.running(end=kill)
+        if kill:
+            self._closing = True
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(KILL_SECONDS):
+                    while self.slots.taken:  # noqa: ASYNC110 -- at most a minute, at the end
+                        await asyncio.sleep(0.02)
+        asyncio.get_running_loop().call_later(0.05, self._stopping.set)
+        return rounds
+
+    def _max_rounds(self) -> int:
+        if self._closing:
+            return 0
+        try:
+            return int(load_home(self.home.config).limits.max_rounds)
+        except TownError:
+            return 1
+
+    async def _stop_on_signal(self) -> None:
+        with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+            async for number in signals:
+                log.info("daemon.signal", signal=signal.Signals(number).name)
+                self._stopping.set()
+
+
+@contextlib.asynccontextmanager
+async def locked(home: Home) -> AsyncIterator[bool]:
+    """Holds the home's lock; False when another daemon has it."""
+    lock = DaemonLock(home)
+    deadline = time.monotonic() + LOCK_SECONDS
+    while not (held := lock.acquire()) and time.monotonic() < deadline:
+        await asyncio.sleep(0.05)
+    try:
+        yield held
+    finally:
+        if held:
+            lock.release()
+
+
+async def serve(env: Mapping[str, str]) -> int:
+    """Runs the daemon of the home that the environment names; its exit code."""
+    home = Home.from_env(env)
+    home.create()
+    async with locked(home) as held:
+        if not held:
+            print("tinytownd runs already for", home.path, file=sys.stderr)
+            return OK
+        set_up(home.log, env)
+        await Daemon(home, env).run()
+    return OK
+
+
+def main() -> None:
+    """The program `tinytownd`."""
+    try:
+        code = asyncio.run(serve(dict(os.environ)))
+    except TownError as error:
+        hint = f" ({error.hint})" if error.hint else ""
+        print(f"tinytownd: {error.message}{hint}", file=sys.stderr)
+        code = error.exit_code
+    except KeyboardInterrupt:
+        code = OK
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+"""An agent: a named member of the team, and how it moves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from tinytownd.domain.machine import Table, advance
+from tinytownd.domain.record import Record
+
+TRANSITIONS: Table = {
+    "starting": {
+        "rest": "idle",
+        "pause": "paused",
+        "close": "cold",
+        "kill": "stopped",
+        "break": "error",
+    },
+    "idle": {
+        "work": "working",
+        "pause": "paused",
+        "close": "cold",
+        "kill": "stopped",
+        "break": "error",
+    },
+    "working": {
+        "rest": "idle",
+        "drain": "draining",
+        "pause": "paused",
+        "close": "cold",
+        "kill": "stopped",
+        "break": "error",
+    },
+    "draining": {
+        "carry on": "working",
+        "rest": "idle",
+        "pause": "paused",
+        "close": "cold",
+        "kill": "stopped",
+        "break": "error",
+    },
+    "paused": {"start": "starting", "close": "cold", "kill": "stopped"},
+    "cold": {"start": "starting", "pause": "paused", "kill": "stopped"},
+    "stopped": {"start": "starting", "pause": "paused", "close": "cold"},
+    "error": {"start": "starting", "pause": "paused", "close": "cold", "kill": "stopped"},
+}
+STATES = tuple(TRANSITIONS)
+#: What a person wants of an agent, and the states that satisfy it.
+DESIRED = {
+    "run": frozenset({"idle", "working"}),
+    "pause": frozenset({"paused"}),
+    "close": frozenset({"cold"}),
+    "stop": frozenset({"stopped"}),
+}
+#: Agents that count against `max_agents`.
+COUNTED = frozenset(STATES) - {"stopped", "cold"}
+
+
+@dataclass(frozen=True)
+class Agent(Record):
+    """A member of the team.
+
+    `round` is the number of the round that runs now, `task` what it works on; `rounds` counts all
+    rounds, `rounds_since_start` those that `max_rounds` bounds. A hold keeps it from starting a
+    round before `hold_until`. `since` is when `state` last changed. `failures` counts rounds that
+    failed in a row.
+    """
+
+    kind: ClassVar[str] = "agents"
+
+    name: str
+    cli: str
+    state: str = "starting"
+    desired: str = "run"
+    model: str | None = None
+    role: str | None = None
+    nickname: str | None = None
+    instructions: str | None = None
+    parent: str | None = None
+    task: str | None = None
+    round: str | None = None
+    rounds: int = 0
+    rounds_since_start: int = 0
+    max_rounds: int | None = None
+    session: str | None = None
+    since: int = 0
+    created_at: int = 0
+    hold_until: int | None = None
+    hold_reason: str | None = None
+    failures: int = 0
+    restart: bool = False
+
+    def advance(self, event: str, at: int, **changes: Any) -> Self:
+        """The agent after `event`; raises `IllegalTransition`."""
+        state = advance(f"agent {self.name}", TRANSITIONS, self.state, event)
+        return self.but(state=state, since=at, **changes)
+
+    @property
+    def available(self) -> bool:
+        """Whether work can be handed to it, now or when it is resumed."""
+        return self.desired in ("run", "pause") and self.state != "error"

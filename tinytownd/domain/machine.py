@@ -1,0 +1,20 @@
+"""State machines as tables. An event that the table does not know raises and changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tinytownd.domain.errors import IllegalTransition
+
+Table = Mapping[str, Mapping[str, str]]
+
+
+def advance(noun: str, table: Table, state: str, event: str) -> str:
+    """The state after `event` in `state`; raises `IllegalTransition`."""
+    after = table[state].get(event)
+    if after is None:
+        can = ", ".join(table[state]) or "nothing"
+        raise IllegalTransition(
+            f"{noun} is {state}: it cannot {event}", hint=f"from {state} it can: {can}"
+        )
+    return after

@@ -1,0 +1,82 @@
+"""A message between members of a town, and a round that delivers it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from tinytownd.domain.machine import Table, advance
+from tinytownd.domain.record import Record
+
+KINDS = ("request", "query", "info", "ack")
+#: What starts a round by itself; the others ride along with the next one.
+STARTING_KINDS = frozenset({"request", "query"})
+#: The one mailbox that is no agent's: two words for the conductor.
+CONDUCTOR = "conductor"
+MAILBOXES = frozenset({"conductor", "supervisor"})
+
+TRANSITIONS: Table = {
+    "waiting": {"deliver": "delivered"},
+    "delivered": {"acknowledge": "acknowledged", "return": "waiting"},
+    "acknowledged": {},
+}
+
+
+@dataclass(frozen=True)
+class Message(Record):
+    """One message; `sender` and `to` are names, `round` the round that carries it."""
+
+    kind: ClassVar[str] = "messages"
+
+    sender: str
+    to: str
+    text: str
+    sort: str = "request"
+    priority: str = "normal"
+    state: str = "waiting"
+    seq: int = 0
+    round: str | None = None
+    reply_to: str | None = None
+    claimed_sender: str | None = None
+    sent_at: int = 0
+    delivered_at: int | None = None
+    acknowledged_at: int | None = None
+
+    def advance(self, event: str, **changes: Any) -> Self:
+        """The message after `event`; raises `IllegalTransition`."""
+        state = advance(f"message {self.id}", TRANSITIONS, self.state, event)
+        return self.but(state=state, **changes)
+
+    @property
+    def starts_round(self) -> bool:
+        """Whether it is worth tokens of its own."""
+        return self.sort in STARTING_KINDS or self.priority == "urgent"
+
+
+@dataclass(frozen=True)
+class Round(Record):
+    """One process of an agent's CLI. `id` is its number in the town, as text.
+
+    `token` fences it: what runs carries it in its environment. `outcome` is None while it runs,
+    then completed, failed, limited, interrupted or unknown.
+    """
+
+    kind: ClassVar[str] = "rounds"
+
+    agent: str
+    token: str
+    task: str | None = None
+    messages: tuple[str, ...] = ()
+    cli: str = ""
+    resumed: str | None = None
+    session: str | None = None
+    attempt: int = 0
+    outcome: str | None = None
+    stopping: str | None = None
+    error: str | None = None
+    started_at: int = 0
+    verdict_at: int | None = None
+    ended_at: int | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cost_usd: float | None = None

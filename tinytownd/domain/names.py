@@ -1,0 +1,60 @@
+"""Names, texts and priorities: what may stand where a person or an agent writes something."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable
+
+from tinytownd.domain.errors import BadInput
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+#: Words that mean something else wherever a name can stand.
+RESERVED = frozenset({"conductor", "supervisor", "all", "person", "backlog", "daemon", "home"})
+#: Most pressing first: the order in which work is handed out.
+PRIORITIES = ("urgent", "high", "normal", "low")
+MAX_TEXT_BYTES = 1024 * 1024
+
+
+def check_name(name: str, noun: str = "name") -> str:
+    """The name itself, or `BadInput` that says what is wrong with it."""
+    if not NAME.fullmatch(name) or ".." in name:
+        shown = name if name.isprintable() and len(name) <= 80 else ascii(name)[:80]
+        raise BadInput(
+            f"'{shown}' cannot be the {noun}",
+            hint="1 to 64 of A-Z a-z 0-9 . _ - and a letter or digit first",
+        )
+    if name.lower() in RESERVED:
+        raise BadInput(f"'{name}' is a reserved word", hint="choose another name")
+    return name
+
+
+def check_text(text: str, noun: str = "text", *, empty: bool = False) -> str:
+    """The text itself, or `BadInput`: empty, over 1 MiB, with NUL, or not UTF-8."""
+    if not empty and not text.strip():
+        raise BadInput(f"the {noun} is empty", hint="say what it is about")
+    if "\0" in text:
+        raise BadInput(f"the {noun} has a NUL character", hint="texts are plain UTF-8")
+    try:
+        size = len(text.encode())
+    except UnicodeEncodeError:
+        raise BadInput(f"the {noun} is not UTF-8", hint="texts are plain UTF-8") from None
+    if size > MAX_TEXT_BYTES:
+        raise BadInput(
+            f"the {noun} has {size:,} bytes, more than 1 MiB",
+            hint="put it into a file and name the file",
+        )
+    return text
+
+
+def check_priority(priority: str) -> str:
+    """The priority itself, or `BadInput`."""
+    if priority not in PRIORITIES:
+        raise BadInput(f"'{priority}' is no priority", hint="one of " + ", ".join(PRIORITIES))
+    return priority
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """A hint that names what was probably meant, or an empty text."""
+    close = difflib.get_close_matches(word, list(known), 1, 0.6)
+    return f"did you mean {close[0]}?" if close else ""

@@ -1,0 +1,74 @@
+"""What happens to tasks and messages, whoever brings it about: handlers or a round's end."""
+
+from __future__ import annotations
+
+from tinytownd.domain.message import CONDUCTOR, Message
+from tinytownd.domain.task import Task
+from tinytownd.domain.town import Town
+
+
+def complete(town: Town, task: Task, actor: str, result: str | None) -> None:
+    """The task is completed; the round that holds it is told to end."""
+    stop_holder(town, task, actor)
+    done = task.advance(
+        "complete", result=result, error=None, finished_at=town.now, not_before=None
+    )
+    town.put(done)
+    town.event("task.completed", actor, task=task.id, agent=task.agent, text=first_line(result or ""))
+
+
+def fail(town: Town, task: Task, actor: str, reason: str) -> None:
+    """The task failed for good: its dependents are held, and the conductor hears it."""
+    stop_holder(town, task, actor)
+    town.put(task.advance("fail", error=reason, finished_at=town.now, not_before=None))
+    town.event("task.failed", actor, task=task.id, agent=task.agent, text=reason)
+    note = f"Task {task.id} failed after {task.attempts} attempts: {reason}"
+    send(town, "daemon", CONDUCTOR, note, sort="info")
+
+
+def cancel(town: Town, task: Task, actor: str) -> None:
+    """The task is taken back; a round that works on it is interrupted."""
+    stop_holder(town, task, actor)
+    town.put(task.advance("cancel", finished_at=town.now, not_before=None))
+    town.event("task.cancelled", actor, task=task.id, agent=task.agent)
+
+
+def stop_holder(town: Town, task: Task, actor: str) -> None:
+    """Has the round that holds the task end: with a minute's grace when it said so itself."""
+    running = town.rounds.get(task.round or "")
+    if running is None or running.outcome is not None:
+        return
+    agent = town.agent(running.agent)
+    if actor == agent.name:
+        town.put(running.but(verdict_at=town.now))
+    elif running.stopping is None:
+        town.put(running.but(stopping=f"{actor} decided on its task"))
+    town.wake(agent)
+
+
+def send(town: Town, sender: str, to: str, text: str, **fields: object) -> Message:
+    """Puts a message into a mailbox, and wakes the agent that it is for."""
+    number = town.next_id("messages")
+    message = Message.from_json(
+        {
+            "id": f"m{number}",
+            "seq": number,
+            "sender": sender,
+            "to": to,
+            "text": text,
+            "sent_at": town.now,
+            **fields,
+        }
+    )
+    town.put(message)
+    town.event("message.sent", sender, message=message.id, agent=to, text=first_line(text))
+    agent = town.find_agent(to)
+    if agent is not None and message.starts_round:
+        town.wake(agent)
+    return message
+
+
+def first_line(text: str, width: int = 120) -> str:
+    """The first line of a text, cut to a width in characters."""
+    line = text.strip().split("\n", 1)[0].strip()
+    return line if len(line) <= width else line[: width - 1] + "…"

@@ -1,0 +1,324 @@
+"""The town as a whole: all its records, the indexes made of them, and the change under way.
+
+Everything that happens to a town is decided on this object and nothing else: a decision calls
+`put`, `drop`, `event` and `wake`; the store then writes the change in one atomic step, or takes
+it back. Indexes are derived from records alone, so a town that is loaded again is the same town.
+"""
+
+from __future__ import annotations
+
+import bisect
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from tinytownd.domain.agent import Agent
+from tinytownd.domain.errors import Ambiguous, NotFound
+from tinytownd.domain.message import MAILBOXES, Message, Round
+from tinytownd.domain.names import did_you_mean
+from tinytownd.domain.record import Record
+from tinytownd.domain.task import Task
+
+
+@dataclass(frozen=True)
+class Meta(Record):
+    """What is true of the town itself. `sequences` are the last numbers given, by noun."""
+
+    kind: ClassVar[str] = "town"
+
+    name: str
+    dir: str
+    created_at: int = 0
+    conducting: bool = False
+    plan: str | None = None
+    plan_state: str = "none"
+    scratch: bool = False
+    tasks: int = 0
+    messages: int = 0
+    rounds: int = 0
+    agents: int = 0
+
+
+@dataclass
+class Change:
+    """What one decision did: the records to write (None: to delete), events, agents to wake."""
+
+    records: dict[tuple[str, str], Record | None] = field(default_factory=dict)
+    events: list[dict[str, object]] = field(default_factory=list)
+    wakes: set[str] = field(default_factory=set)
+
+    def __bool__(self) -> bool:
+        return bool(self.records or self.events)
+
+
+class Town:
+    """One town's records and the change under way."""
+
+    def __init__(self, meta: Meta, records: Iterable[Record] = (), *, now: int = 0) -> None:
+        self.meta = meta
+        self.now = now
+        self.agents: dict[str, Agent] = {}
+        self.tasks: dict[str, Task] = {}
+        self.messages: dict[str, Message] = {}
+        self.rounds: dict[str, Round] = {}
+        self._names: dict[str, str] = {}
+        self._dependents: defaultdict[str, set[str]] = defaultdict(set)
+        self._unmet: dict[str, int] = {}
+        self._children: defaultdict[str, set[str]] = defaultdict(set)
+        self._ready: defaultdict[str, list[tuple[int, int, str]]] = defaultdict(list)
+        self._queues: defaultdict[str, set[str]] = defaultdict(set)
+        self._inboxes: defaultdict[str, dict[str, None]] = defaultdict(dict)
+        #: How many tasks of the plan that somebody executes are in each state.
+        self.plan_counts: Counter[str] = Counter()
+        self._dirty: set[str] = set()
+        self._dirty_groups: set[str] = set()
+        self._undo: list[tuple[str, str, Record | None]] = []
+        self.change = Change()
+        for record in records:
+            self.put(record)
+        self._undo.clear()
+        self.change = Change()
+
+    @property
+    def id(self) -> str:
+        return self.meta.id
+
+    # Looking things up
+
+    def agent(self, name: str) -> Agent:
+        """The agent of that name, in any case; raises `NotFound`."""
+        found = self.find_agent(name)
+        if found is None:
+            known = [agent.name for agent in self.agents.values()]
+            hint = did_you_mean(name, known) or ("tt list" if known else f"tt spawn {name}")
+            raise NotFound(f"there is no agent '{name}' in this town", hint=hint)
+        return found
+
+    def find_agent(self, name: str) -> Agent | None:
+        """The agent of that name, in any case, or None."""
+        found = self._names.get(name.lower())
+        return self.agents[found] if found else None
+
+    def task(self, ref: str) -> Task:
+        """The task with that id, or the only one whose id starts so.
+
+        Raises `NotFound` or `Ambiguous`.
+        """
+        if ref in self.tasks:
+            return self.tasks[ref]
+        fits = sorted(known for known in self.tasks if ref and known.startswith(ref))
+        if len(fits) == 1:
+            return self.tasks[fits[0]]
+        if fits:
+            some = ", ".join(fits[:5]) + (", …" if len(fits) > 5 else "")
+            raise Ambiguous(f"'{ref}' fits {len(fits)} tasks", hint=some)
+        raise NotFound(
+            f"there is no task '{ref}' in this town",
+            hint=did_you_mean(ref, self.tasks) or "tt task list",
+        )
+
+    def unmet(self, task: Task) -> list[str]:
+        """The ids of the tasks that hold this one back."""
+        return [need for need in task.needs if self.holds_back(need)]
+
+    def holds_back(self, need: str) -> bool:
+        """Whether a task has not been completed; one that is gone holds nothing back."""
+        needed = self.tasks.get(need)
+        return needed is not None and needed.state != "completed"
+
+    def dependents(self, task: str) -> list[Task]:
+        """The tasks that wait for this one, in the order they were made."""
+        return sorted((self.tasks[i] for i in self._dependents[task]), key=lambda t: t.seq)
+
+    def children(self, group: str) -> list[Task]:
+        """The tasks whose parent this one is, in the order they were made."""
+        return sorted((self.tasks[i] for i in self._children[group]), key=lambda t: t.seq)
+
+    def ready(self, owner: str) -> Iterator[Task]:
+        """What an agent could start now if it were handed out, best first."""
+        return (self.tasks[task] for _, _, task in self._ready[owner.lower()])
+
+    def owners_with_ready_tasks(self) -> list[str]:
+        return [owner for owner, waiting in self._ready.items() if waiting]
+
+    def queue(self, agent: str) -> list[Task]:
+        """What was handed to an agent and has not started, best first."""
+        mine = (self.tasks[task] for task in self._queues[agent.lower()])
+        return sorted((t for t in mine if t.state == "assigned"), key=lambda t: t.rank)
+
+    def inbox(self, name: str) -> list[Message]:
+        """Messages to a name that are not acknowledged, oldest first."""
+        return [self.messages[message] for message in self._inboxes[mailbox(name)]]
+
+    # Changing things
+
+    def next_id(self, noun: str) -> int:
+        """The next number for a new record; `noun` is a sequence's field of `Meta`."""
+        number = int(getattr(self.meta, noun)) + 1
+        self.put(self.meta.but(**{noun: number}))
+        return number
+
+    def put(self, record: Record) -> None:
+        """Adds or replaces a record, in the change under way."""
+        old = self._swap(record.kind, record.id, record)
+        self._undo.append((record.kind, record.id, old))
+        self.change.records[record.kind, record.id] = record
+
+    def drop(self, record: Record) -> None:
+        """Removes a record, in the change under way."""
+        old = self._swap(record.kind, record.id, None)
+        self._undo.append((record.kind, record.id, old))
+        self.change.records[record.kind, record.id] = None
+
+    def event(self, name: str, actor: str, **about: object) -> None:
+        """One line of history, written with the change. None values are left out."""
+        told = {key: value for key, value in about.items() if value is not None}
+        self.change.events.append({"event": name, "at": self.now, "actor": actor, **told})
+
+    def wake(self, agent: Agent) -> None:
+        """Has the agent's supervisor look, as soon as the change is written."""
+        self.change.wakes.add(agent.id)
+
+    def touch(self, owner: str) -> None:
+        """Has the conductor look at an agent although no record of it changed."""
+        self._dirty.add(owner.lower())
+
+    def take_dirty(self) -> tuple[set[str], set[str]]:
+        """Owners (lower case) and groups that a settling conductor must look at; forgets them."""
+        dirty, groups = self._dirty, self._dirty_groups
+        self._dirty, self._dirty_groups = set(), set()
+        return dirty, groups
+
+    def commit(self) -> None:
+        """The change was written: nothing to take back."""
+        self._undo.clear()
+        self.change = Change()
+
+    def rollback(self) -> None:
+        """The change was not written: everything is as before."""
+        for kind, record_id, old in reversed(self._undo):
+            self._swap(kind, record_id, old)
+        self._dirty.clear()
+        self._dirty_groups.clear()
+        self.commit()
+
+    def records(self) -> Iterable[Record]:
+        """All records but the town's own."""
+        for table in (self.agents, self.tasks, self.messages, self.rounds):
+            yield from table.values()  # type: ignore[attr-defined]
+
+    # Indexes
+
+    def _swap(self, kind: str, record_id: str, new: Record | None) -> Record | None:
+        if kind == Meta.kind:
+            old: Record | None = self.meta
+            if isinstance(new, Meta):
+                self._meta_changed(new)
+            return old
+        table: dict[str, Record] = getattr(self, kind)
+        old = table.get(record_id)
+        if new is None:
+            table.pop(record_id, None)
+        else:
+            table[record_id] = new
+        match kind:
+            case Task.kind:
+                self._index_task(old, new)  # type: ignore[arg-type]
+            case Agent.kind:
+                self._index_agent(old, new)  # type: ignore[arg-type]
+            case Message.kind:
+                self._index_message(old, new)  # type: ignore[arg-type]
+        return old
+
+    def _meta_changed(self, new: Meta) -> None:
+        if new.conducting != self.meta.conducting:
+            self._dirty.update(self._ready)
+        self.meta = new
+
+    def _index_agent(self, old: Agent | None, new: Agent | None) -> None:
+        if old is not None:
+            self._names.pop(old.name.lower(), None)
+        if new is not None:
+            self._names[new.name.lower()] = new.id
+        for agent in (old, new):
+            if agent is not None:
+                self._dirty.add(agent.name.lower())
+
+    def _index_message(self, old: Message | None, new: Message | None) -> None:
+        if old is not None and (new is None or new.state == "acknowledged"):
+            self._inboxes[mailbox(old.to)].pop(old.id, None)
+        if new is not None and new.state != "acknowledged":
+            self._inboxes[mailbox(new.to)][new.id] = None
+
+    def _index_task(self, old: Task | None, new: Task | None) -> None:
+        if old is not None:
+            self._unlink(old)
+        if new is not None:
+            self._link(new)
+        done_before = old is None or old.state == "completed"
+        done_now = new is None or new.state == "completed"
+        either = new or old
+        if either is not None and done_before != done_now:
+            for waiting in self._dependents[either.id]:
+                self._count_need(self.tasks[waiting], -1 if done_now else 1)
+        if either is not None and either.parent is not None:
+            self._dirty_groups.add(either.parent)
+
+    def _unlink(self, task: Task) -> None:
+        self._leave_ready(task)
+        if task.plan is not None and not task.group:
+            self.plan_counts[task.state] -= 1
+        for need in task.needs:
+            self._dependents[need].discard(task.id)
+        if task.parent is not None:
+            self._children[task.parent].discard(task.id)
+        if task.agent is not None:
+            self._queues[task.agent.lower()].discard(task.id)
+            self._dirty.add(task.agent.lower())
+        self._unmet.pop(task.id, None)
+
+    def _link(self, task: Task) -> None:
+        if task.plan is not None and not task.group:
+            self.plan_counts[task.state] += 1
+        for need in task.needs:
+            self._dependents[need].add(task.id)
+        if task.parent is not None:
+            self._children[task.parent].add(task.id)
+        if task.group:
+            self._dirty_groups.add(task.id)
+        if task.agent is not None:
+            self._dirty.add(task.agent.lower())
+            if task.state in ("assigned", "running"):
+                self._queues[task.agent.lower()].add(task.id)
+        self._unmet[task.id] = len(self.unmet(task))
+        self._enter_ready(task)
+
+    def _count_need(self, task: Task, step: int) -> None:
+        self._leave_ready(task)
+        self._unmet[task.id] += step
+        self._enter_ready(task)
+        if task.group:
+            self._dirty_groups.add(task.id)
+        if task.agent is not None:
+            self._dirty.add(task.agent.lower())
+
+    def _ready_place(self, task: Task) -> tuple[list[tuple[int, int, str]], tuple[int, int, str]]:
+        return self._ready[(task.agent or "").lower()], (*task.rank, task.id)
+
+    def _enter_ready(self, task: Task) -> None:
+        if task.state == "pending" and not task.group and self._unmet[task.id] == 0:
+            line, place = self._ready_place(task)
+            bisect.insort(line, place)
+
+    def _leave_ready(self, task: Task) -> None:
+        line, place = self._ready_place(task)
+        at = bisect.bisect_left(line, place)
+        if at < len(line) and line[at] == place:
+            del line[at]
+
+
+def mailbox(name: str) -> str:
+    """The key of a mailbox: `conductor` and `supervisor` are one."""
+    lowered = name.lower()
+    return "conductor" if lowered in MAILBOXES else lowered

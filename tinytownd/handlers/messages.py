@@ -1,0 +1,80 @@
+"""Verbs about messages."""
+
+from __future__ import annotations
+
+from tinytownd.domain import rules
+from tinytownd.domain.errors import BadInput, NotFound
+from tinytownd.domain.message import CONDUCTOR, KINDS, MAILBOXES
+from tinytownd.domain.names import check_name, check_priority, check_text
+from tinytownd.domain.town import Town
+from tinytownd.handlers import views
+from tinytownd.handlers.registry import Answer, Context, verb
+
+
+@verb("message.send", "write")
+def send(
+    ctx: Context,
+    *,
+    text: str,
+    to: str | None = None,
+    all: bool = False,  # noqa: A002  (the name of the argument on the wire)
+    kind: str = "request",
+    priority: str = "normal",
+    reply_to: str | None = None,
+    sender: str | None = None,
+) -> Answer:
+    """A message to one mailbox or to everyone else; `sender` is what a person says it is."""
+    town = ctx.town
+    check_text(text, "message")
+    check_priority(priority)
+    if kind not in KINDS:
+        raise BadInput(f"'{kind}' is no kind of message", hint="one of " + ", ".join(KINDS))
+    if reply_to is not None and reply_to not in town.messages:
+        raise NotFound(f"there is no message '{reply_to}'", hint="tt inbox --all")
+    claimed = None
+    if sender is not None and ctx.speaker.agent is None:
+        claimed = check_name(sender, "sender")
+    sent = [
+        rules.send(
+            town,
+            ctx.speaker.name,
+            receiver,
+            text,
+            sort=kind,
+            priority=priority,
+            reply_to=reply_to,
+            claimed_sender=claimed,
+        ).id
+        for receiver in receivers(ctx, to, everyone=all)
+    ]
+    return lambda: {"messages": [views.message(town.messages[one]) for one in sent]}
+
+
+def receivers(ctx: Context, to: str | None, *, everyone: bool) -> list[str]:
+    """The names that a message goes to; raises `BadInput` or `NotFound`."""
+    if everyone == (to is not None):
+        raise BadInput("a message goes to one agent or to all", hint="tt send NAME or --all")
+    if to is not None:
+        return [mailbox_of(ctx.town, to)]
+    others = [a.name for a in ctx.town.agents.values() if a.name != ctx.speaker.name]
+    if not others:
+        raise BadInput("there is nobody to write to", hint="tt spawn NAME")
+    return others
+
+
+def mailbox_of(town: Town, name: str) -> str:
+    """A mailbox's one spelling: an agent's own name, or the conductor's."""
+    return CONDUCTOR if name.lower() in MAILBOXES else town.agent(name).name
+
+
+@verb("message.inbox", "read")
+def inbox(ctx: Context, *, agent: str | None = None, all: bool = False) -> dict[str, object]:  # noqa: A002
+    """What waits, without consuming it: for one mailbox, or with --all every message kept."""
+    town = ctx.town
+    if all:
+        return {"messages": [views.message(one) for one in town.messages.values()]}
+    if agent is None and ctx.speaker.agent is None:
+        waiting = [one for one in town.messages.values() if one.state == "waiting"]
+        return {"messages": [views.message(one) for one in waiting]}
+    name = mailbox_of(town, agent) if agent is not None else ctx.speaker.name
+    return {"messages": [views.message(one) for one in town.inbox(name)]}

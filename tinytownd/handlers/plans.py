@@ -1,0 +1,216 @@
+"""Verbs about the plan file: checking it, pushing it into the town, pulling states out of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from tinytownd import planfile
+from tinytownd.domain.errors import PlanError
+from tinytownd.domain.plan import (
+    Plan,
+    PlanTask,
+    digest,
+    find_warnings,
+    is_group,
+    owner,
+    waits_for,
+    waves,
+)
+from tinytownd.domain.task import FINISHED, Task
+from tinytownd.domain.town import Town
+from tinytownd.handlers import views
+from tinytownd.handlers.registry import Answer, Context, verb
+
+#: The plan of `tasks.toml`: a town has one for now.
+MAIN = "main"
+#: What a task's `error` says that went because its definition did; pushed again, it comes back.
+REMOVED = "removed from the plan"
+
+
+@verb("plan.check", "read")
+def check(ctx: Context, *, text: str) -> dict[str, object]:
+    """The plan in waves: what can run side by side; raises `PlanError` with every problem."""
+    del ctx
+    plan = planfile.parse(text)
+    return {
+        "description": plan.description,
+        "waves": [[_wave_task(task, plan) for task in wave] for wave in waves(plan)],
+        "groups": [
+            {
+                "id": task.id,
+                "description": task.description,
+                "children": [child.id for child in plan.children.get(task.id, ())],
+            }
+            for task in plan.tasks
+            if is_group(task, plan)
+        ],
+        "warnings": [
+            {"line": p.line, "message": p.message, "hint": p.hint} for p in find_warnings(plan)
+        ],
+    }
+
+
+def _wave_task(task: PlanTask, plan: Plan) -> dict[str, object]:
+    return {
+        "id": task.id,
+        "description": task.description,
+        "agent": owner(task, plan),
+        "run": task.run,
+        "depends_on": list(waits_for(task, plan)),
+        "group": task.parent if task.parent and is_group(plan.by_id[task.parent], plan) else None,
+    }
+
+
+@dataclass
+class Push:
+    """What a push did, by id: added, updated, unchanged, kept as it was, removed from the file."""
+
+    added: list[str] = field(default_factory=list)
+    updated: list[str] = field(default_factory=list)
+    unchanged: list[str] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
+
+    def summary(self) -> str:
+        """One line: how many of each, where there are any."""
+        return ", ".join(f"{len(ids)} {what}" for what, ids in vars(self).items() if ids)
+
+
+@verb("plan.push", "write")
+def push(ctx: Context, *, text: str, prune: bool = False, adopt_status: bool = False) -> Answer:
+    """Brings the town's plan to what the file says; what has started stays as it is."""
+    town, plan = ctx.town, planfile.parse(text)
+    refuse_taken_ids(town, plan)
+    done = Push()
+    for definition in plan.tasks:
+        push_one(ctx, plan, definition, done, adopt=adopt_status)
+    gone = [t for t in town.tasks.values() if t.plan == MAIN and t.id not in plan.by_id]
+    for task in gone:
+        done.removed.append(task.id)
+        if prune and task.state in ("pending", "assigned"):
+            town.put(task.advance("cancel", error=REMOVED, finished_at=ctx.now))
+            town.event("task.cancelled", ctx.speaker.name, task=task.id, text=REMOVED)
+    if plan.description != town.meta.plan:
+        town.put(town.meta.but(plan=plan.description))
+    if done.added or done.updated or (gone and prune):
+        town.event("plan.pushed", ctx.speaker.name, text=done.summary())
+    return lambda: {
+        **{what: [_told(town, one, what) for one in ids] for what, ids in vars(done).items()},
+        "plan": views.plan(town),
+    }
+
+
+def _told(town: Town, task_id: str, what: str) -> dict[str, object]:
+    task = town.tasks[task_id]
+    why = {
+        "kept": f"changed in the file, but it is {task.state}",
+        "removed": "not in the file any more",
+    }.get(what)
+    return {"id": task_id, "state": task.state, "why": why}
+
+
+def refuse_taken_ids(town: Town, plan: Plan) -> None:
+    """Raises `PlanError` for ids that tasks from the command line have."""
+    problems: list[dict[str, object]] = [
+        {
+            "line": task.line,
+            "message": f"id '{task.id}' belongs to a task that is not of this plan",
+            "hint": "choose another id",
+        }
+        for task in plan.tasks
+        if (there := town.tasks.get(task.id)) is not None and there.plan != MAIN
+    ]
+    if problems:
+        raise PlanError(f"the plan has {len(problems)} problems", problems)
+
+
+def push_one(ctx: Context, plan: Plan, definition: PlanTask, done: Push, *, adopt: bool) -> None:
+    """Adds or updates one task; its definition's digest decides, never its status."""
+    town = ctx.town
+    told = fields_of(plan, definition)
+    if town.meta.scratch and told["run"] is not None:
+        # A rehearsal shows the order of things; what a command would do, it does not do.
+        told |= {"run": None, "description": f"{told['description']} (would run: {told['run']})"}
+    there = town.tasks.get(definition.id)
+    if there is None:
+        number = town.next_id("tasks")
+        task = Task(
+            id=definition.id, seq=number, plan=MAIN, created_at=ctx.now, **told
+        )
+        town.put(adopted(task, definition, ctx.now) if adopt else task)
+        town.event("task.created", ctx.speaker.name, task=task.id, agent=task.agent)
+        done.added.append(task.id)
+        return
+    if there.state == "cancelled" and there.error == REMOVED:
+        there = there.advance("retry", error=None, finished_at=None)
+        town.put(there)
+        done.updated.append(there.id)
+    same = all(getattr(there, key) == value for key, value in told.items())
+    if there.state not in ("pending", "assigned"):
+        (done.unchanged if there.digest == told["digest"] else done.kept).append(there.id)
+    elif same and not (adopt and definition.status in FINISHED):
+        if there.id not in done.updated:
+            done.unchanged.append(there.id)
+    else:
+        fresh = there.advance("release") if there.state == "assigned" else there
+        fresh = fresh.but(**told)
+        town.put(adopted(fresh, definition, ctx.now) if adopt else fresh)
+        town.event("task.edited", ctx.speaker.name, task=there.id, text="by the plan file")
+        done.updated.append(there.id)
+
+
+def fields_of(plan: Plan, definition: PlanTask) -> dict[str, Any]:
+    """What a task's definition says, as the town keeps it."""
+    return {
+        "description": definition.description,
+        "agent": owner(definition, plan),
+        "depends_on": definition.depends_on,
+        "needs": waits_for(definition, plan),
+        "parent": definition.parent,
+        "tags": definition.tags,
+        "priority": definition.priority,
+        "run": definition.run,
+        "group": is_group(definition, plan),
+        "epic": definition.epic,
+        "digest": digest(definition, plan),
+    }
+
+
+def adopted(task: Task, definition: PlanTask, now: int) -> Task:
+    """The task with the status that the file gives it, if it is a final one."""
+    events = {"completed": "complete", "failed": "fail", "cancelled": "cancel"}
+    if task.group or definition.status not in events:
+        return task
+    error = definition.result if definition.status == "failed" else None
+    return task.advance(
+        events[definition.status], finished_at=now, result=definition.result, error=error
+    )
+
+
+@verb("plan.pull", "read")
+def pull(ctx: Context, *, text: str, all: bool = False) -> dict[str, object]:  # noqa: A002
+    """The file's text with states, agents and results of the town; `all` appends its others."""
+    town = ctx.town
+    plan_ids = {task.id for task in town.tasks.values() if task.plan == MAIN}
+    states = {task.id: state_of(task) for task in town.tasks.values() if task.id in plan_ids}
+    others = [state_of(task) for task in town.tasks.values()] if all else []
+    written, changed = planfile.update(text, states, others)
+    return {"text": written, "changed": [{"id": one} for one in changed]}
+
+
+def state_of(task: Task) -> planfile.TaskState:
+    """A task as the plan file shows it."""
+    return planfile.TaskState(
+        id=task.id,
+        description=task.description,
+        status=task.state,
+        agent=task.agent,
+        result=task.result if task.state == "completed" else task.error,
+        parent=task.parent,
+        depends_on=task.depends_on,
+        tags=task.tags,
+        priority=task.priority,
+        run=task.run,
+        epic=task.epic,
+    )

@@ -1,0 +1,133 @@
+"""The table of verbs: each is a plain function whose signature is the schema of its arguments.
+
+| kind | signature | what happens |
+| --- | --- | --- |
+| write | `f(ctx, *, …) -> Answer` | decides on the town; the store commits, then answers |
+| read | `f(ctx, *, …) -> dict` | looks at the town, changes nothing |
+| wait | `f(ctx, *, …) -> dict \\| None` | like read; asked again after every change until it answers |
+| query | `async f(ctx, *, …) -> dict` | needs more than the town: history, files, the home |
+"""
+
+from __future__ import annotations
+
+import inspect
+import types
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from tinytownd.domain.agent import Agent
+from tinytownd.domain.errors import BadInput
+from tinytownd.domain.names import did_you_mean
+from tinytownd.domain.town import Town
+
+#: What to answer, once the town has settled.
+Answer = Callable[[], dict[str, object]]
+Kind = Literal["write", "read", "wait", "query"]
+PERSON = "person"
+
+
+@dataclass(frozen=True)
+class Speaker:
+    """Who a command comes from; known from its stream, never from what it says."""
+
+    agent: Agent | None = None
+
+    @property
+    def name(self) -> str:
+        return self.agent.name if self.agent else PERSON
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a decision may look at: the town, who speaks, and what the edge found out."""
+
+    town: Town
+    speaker: Speaker
+    services: Any = None
+
+    @property
+    def now(self) -> int:
+        return self.town.now
+
+
+@dataclass(frozen=True)
+class Verb:
+    """One verb: its name, kind, function and the types of its arguments."""
+
+    name: str
+    kind: Kind
+    run: Callable[..., Any]
+    home: bool = False
+    types: Mapping[str, Any] = field(default_factory=dict)
+    required: frozenset[str] = frozenset()
+
+    def bind(self, args: Mapping[str, Any]) -> dict[str, Any]:
+        """The arguments as the function takes them; raises `BadInput`."""
+        for name in args:
+            if name not in self.types:
+                hint = did_you_mean(name, self.types)
+                raise BadInput(f"{self.name} takes no '{name}'", hint=hint)
+        given = {name: value for name, value in args.items() if value is not None}
+        for name in sorted(self.required - given.keys()):
+            raise BadInput(f"{self.name} needs '{name}'")
+        for name, value in given.items():
+            if not _fits(value, self.types[name]):
+                raise BadInput(f"{self.name}: '{name}' is not {_told(self.types[name])}")
+        return given
+
+
+VERBS: dict[str, Verb] = {}
+
+
+def verb(name: str, kind: Kind, *, home: bool = False) -> Callable[[Callable[..., Any]], Any]:
+    """Registers a function under its verb."""
+
+    def register(function: Callable[..., Any]) -> Callable[..., Any]:
+        hints = typing.get_type_hints(function)
+        parameters = [
+            parameter
+            for parameter in inspect.signature(function).parameters.values()
+            if parameter.kind is parameter.KEYWORD_ONLY
+        ]
+        VERBS[name] = Verb(
+            name,
+            kind,
+            function,
+            home,
+            {parameter.name: hints[parameter.name] for parameter in parameters},
+            frozenset(p.name for p in parameters if p.default is p.empty),
+        )
+        return function
+
+    return register
+
+
+def find(name: str, *, home: bool) -> Verb:
+    """The verb of that name for that kind of stream; raises `BadInput`."""
+    found = VERBS.get(name)
+    if found is None or found.home != home:
+        known = [verb.name for verb in VERBS.values() if verb.home == home]
+        shown = name if name.isprintable() else ascii(name)
+        raise BadInput(f"there is no verb '{shown[:80]}'", hint=did_you_mean(name, known))
+    return found
+
+
+def _fits(value: object, wanted: Any) -> bool:
+    if isinstance(wanted, types.UnionType):
+        return any(_fits(value, option) for option in typing.get_args(wanted))
+    if typing.get_origin(wanted) is list:
+        inner = typing.get_args(wanted)[0]
+        return isinstance(value, list) and all(_fits(item, inner) for item in value)
+    if wanted is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, wanted)
+
+
+def _told(wanted: Any) -> str:
+    if isinstance(wanted, types.UnionType):
+        return " or ".join(_told(o) for o in typing.get_args(wanted) if o is not types.NoneType)
+    if typing.get_origin(wanted) is list:
+        return "a list of " + {"str": "texts"}.get(typing.get_args(wanted)[0].__name__, "things")
+    return {str: "a text", int: "a whole number", bool: "true or false"}.get(wanted, str(wanted))

@@ -1,0 +1,227 @@
+"""Verbs about tasks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tinytownd.domain import rules
+from tinytownd.domain.errors import BadInput, Conflict, Fenced, NotFound
+from tinytownd.domain.names import check_priority, check_text
+from tinytownd.domain.task import STATES, Task
+from tinytownd.domain.town import Town
+from tinytownd.handlers import views
+from tinytownd.handlers.registry import Answer, Context, verb
+
+
+def shown(town: Town, task_id: str) -> Answer:
+    """Answers with one task, as it is once the town has settled."""
+    return lambda: {"task": views.task(town, town.tasks[task_id])}
+
+
+def create(ctx: Context, text: str, **fields: Any) -> Task:
+    """A new task made on the command line, with an id of its own."""
+    town = ctx.town
+    check_text(text, "task")
+    check_priority(fields.get("priority", "normal"))
+    after = tuple(dict.fromkeys(town.task(ref).id for ref in fields.pop("after", ())))
+    number = town.next_id("tasks")
+    while f"t{number}" in town.tasks:
+        number = town.next_id("tasks")
+    task = Task(
+        id=f"t{number}",
+        description=text,
+        seq=number,
+        depends_on=after,
+        needs=after,
+        created_at=ctx.now,
+        **fields,
+    )
+    town.put(task)
+    told = f"after {', '.join(after)}" if after else None
+    town.event("task.created", ctx.speaker.name, task=task.id, agent=task.agent, text=told)
+    return task
+
+
+@verb("task.assign", "write")
+def assign(
+    ctx: Context,
+    *,
+    agent: str,
+    text: str,
+    after: list[str] | None = None,
+    tags: list[str] | None = None,
+    priority: str = "normal",
+) -> Answer:
+    """A task for an agent, handed out at once or when what it is after is completed."""
+    owner = ctx.town.agent(agent).name
+    task = create(
+        ctx, text, agent=owner, after=after or [], tags=tuple(tags or ()), priority=priority
+    )
+    return shown(ctx.town, task.id)
+
+
+@verb("task.show", "read")
+def show(ctx: Context, *, task: str) -> dict[str, object]:
+    """One task with its rounds."""
+    found = ctx.town.task(task)
+    rounds = [views.round_(ctx.town, r) for r in ctx.town.rounds.values() if r.task == found.id]
+    return {"task": views.task(ctx.town, found), "rounds": rounds}
+
+
+@verb("task.list", "read")
+def list_(
+    ctx: Context, *, state: str | None = None, agent: str | None = None, tag: str | None = None
+) -> dict[str, object]:
+    """All tasks that fit, in the order they were made."""
+    if state is not None and state not in STATES:
+        raise BadInput(f"'{state}' is no state of a task", hint="one of " + ", ".join(STATES))
+    owner = ctx.town.agent(agent).name if agent is not None else None
+    tasks = [
+        views.task(ctx.town, task)
+        for task in ctx.town.tasks.values()
+        if (state is None or task.state == state)
+        and (owner is None or task.agent == owner)
+        and (tag is None or tag in task.tags)
+    ]
+    return {"tasks": tasks}
+
+
+@verb("task.current", "read")
+def current(ctx: Context, *, agent: str | None = None) -> dict[str, object]:
+    """What an agent works on: the one that asks, or the one that is named."""
+    who = ctx.town.agent(agent) if agent is not None else ctx.speaker.agent
+    if who is None:
+        raise BadInput("a person has no current task", hint="tt task current --agent NAME")
+    return {"task": views.task(ctx.town, ctx.town.tasks[who.task]) if who.task else None}
+
+
+def spoken_of(ctx: Context, ref: str | None) -> Task:
+    """The task that a verdict is about; an agent speaks only of the one that its round holds."""
+    who = ctx.speaker.agent
+    if who is None:
+        if ref is None:
+            raise BadInput("which task?", hint="tt task list")
+        return ctx.town.task(ref)
+    task = ctx.town.task(ref) if ref is not None else ctx.town.tasks.get(who.task or "")
+    if task is None:
+        raise NotFound("there is no task in this round", hint="name the task")
+    if task.round is None or task.round != who.round:
+        raise Fenced(
+            f"task {task.id} is not held by this round of {who.name} (it is {task.state})",
+            hint="the town goes on without this result",
+        )
+    return task
+
+
+@verb("task.complete", "write")
+def complete(ctx: Context, *, task: str | None = None, result: str = "") -> Answer:
+    """The task is done; what waits for it goes out in the same step."""
+    found = spoken_of(ctx, task)
+    check_text(result, "result", empty=True)
+    if found.group:
+        raise Conflict(f"{found.id} is a group: it is completed when its tasks are")
+    rules.complete(ctx.town, found, ctx.speaker.name, result or None)
+    return shown(ctx.town, found.id)
+
+
+@verb("task.fail", "write")
+def fail(ctx: Context, *, task: str | None = None, reason: str = "") -> Answer:
+    """The task failed for good, as the one who works on it says; dependents are held."""
+    found = spoken_of(ctx, task)
+    check_text(reason, "reason", empty=True)
+    rules.fail(ctx.town, found, ctx.speaker.name, reason or "no reason given")
+    return shown(ctx.town, found.id)
+
+
+@verb("task.cancel", "write")
+def cancel(ctx: Context, *, task: str, cascade: bool = False) -> Answer:
+    """Takes a task back; what waits for it is held, or cancelled with it."""
+    town, first = ctx.town, ctx.town.task(task)
+    gone: list[str] = []
+    todo = [first]
+    while todo:
+        one = todo.pop(0)
+        if one.id in gone or (one.finished and one is not first and one.state != "failed"):
+            continue
+        rules.cancel(town, one, ctx.speaker.name)
+        gone.append(one.id)
+        if cascade or one.group:
+            todo += town.children(one.id)
+        if cascade:
+            todo += town.dependents(one.id)
+    return lambda: {"tasks": [views.task(town, town.tasks[one]) for one in gone]}
+
+
+@verb("task.retry", "write")
+def retry(ctx: Context, *, task: str) -> Answer:
+    """A failed or cancelled task is tried again, from its first attempt."""
+    found = ctx.town.task(task)
+    if found.group:
+        raise Conflict(f"{found.id} is a group", hint="retry the task within it that failed")
+    again = found.advance(
+        "retry", attempts=0, error=None, not_before=None, finished_at=None, round=None
+    )
+    ctx.town.put(again)
+    ctx.town.event("task.retrying", ctx.speaker.name, task=found.id, agent=found.agent)
+    return shown(ctx.town, found.id)
+
+
+@verb("task.edit", "write")
+def edit(
+    ctx: Context,
+    *,
+    task: str,
+    text: str | None = None,
+    priority: str | None = None,
+    agent: str | None = None,
+    tags: list[str] | None = None,
+) -> Answer:
+    """Changes a task that has not started."""
+    found = not_started(ctx.town.task(task), "edited")
+    changes: dict[str, Any] = {}
+    if text is not None:
+        changes["description"] = check_text(text, "task")
+    if priority is not None:
+        changes["priority"] = check_priority(priority)
+    if agent is not None:
+        changes["agent"] = owner_of(ctx, found, agent)
+    if tags is not None:
+        changes["tags"] = tuple(tags)
+    if not changes:
+        raise BadInput("nothing to change", hint="--text, --priority, --agent or --tag")
+    ctx.town.put(taken_back(found).but(**changes))
+    told = ", ".join(sorted(changes))
+    ctx.town.event("task.edited", ctx.speaker.name, task=found.id, text=told)
+    return shown(ctx.town, found.id)
+
+
+@verb("task.move", "write")
+def move(ctx: Context, *, task: str, agent: str) -> Answer:
+    """Gives a task that has not started to another agent, or to the `backlog`."""
+    found = not_started(ctx.town.task(task), "moved")
+    owner = None if agent == "backlog" else owner_of(ctx, found, agent)
+    ctx.town.put(taken_back(found).but(agent=owner))
+    ctx.town.event("task.moved", ctx.speaker.name, task=found.id, agent=owner or "backlog")
+    return shown(ctx.town, found.id)
+
+
+def owner_of(ctx: Context, task: Task, name: str) -> str:
+    """The agent's own spelling of its name; a group has no owner."""
+    if task.group:
+        raise Conflict(f"{task.id} is a group: nobody executes it")
+    return ctx.town.agent(name).name
+
+
+def not_started(task: Task, done: str) -> Task:
+    """The task itself, or `Conflict` when it has started."""
+    if task.state not in ("pending", "assigned"):
+        raise Conflict(
+            f"task {task.id} is {task.state}: it cannot be {done} any more",
+            hint=f"tt task show {task.id}",
+        )
+    return task
+
+
+def taken_back(task: Task) -> Task:
+    """The task before it was handed out."""
+    return task.advance("release") if task.state == "assigned" else task

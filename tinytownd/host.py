@@ -1,0 +1,388 @@
+"""An open town: its store, its supervisors, and the commands that come for it."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import redis.asyncio
+import structlog
+
+from tinytownd import wire
+from tinytownd.conductor.schedule import settle
+from tinytownd.config import Config, Watched
+from tinytownd.domain.agent import Agent
+from tinytownd.domain.errors import BadInput, Internal, NotFound, TownError
+from tinytownd.domain.message import Round
+from tinytownd.domain.town import Town
+from tinytownd.environment import for_agent
+from tinytownd.handlers import registry
+from tinytownd.handlers.registry import Answer, Context, Speaker, Verb
+from tinytownd.home import Endpoint, Home
+from tinytownd.place import Place
+from tinytownd.runtimes.alive import TOKEN_VARIABLE
+from tinytownd.runtimes.catalogue import PRESETS, Runtime, executable
+from tinytownd.runtimes.process import RoundFiles
+from tinytownd.runtimes.tables import from_table
+from tinytownd.store import keys
+from tinytownd.store.acl import agent_acl
+from tinytownd.store.commands import Command, CommandReader
+from tinytownd.store.town import LOST, Entry, TownStore
+from tinytownd.supervisor.loop import Supervisor
+from tinytownd.supervisor.slots import Slots
+
+log = structlog.get_logger(__name__)
+#: A read's reply is kept so long, in seconds: for a client that lost its connection.
+READ_SECONDS = 60
+#: How long a round's last commands may take to be carried out, in seconds.
+DRAIN_SECONDS = 10.0
+#: How long a command waits before it is tried again when Redis was away, in seconds.
+AGAIN_SECONDS = 0.2
+
+
+class Around(Protocol):
+    """What an open town needs of the daemon."""
+
+    home: Home
+    client: redis.asyncio.Redis
+    reader: CommandReader
+    slots: Slots
+    users_env: Mapping[str, str]
+
+    def agent_endpoint(self, user: str, password: str) -> Endpoint:
+        """How an agent's `tt` reaches the store."""
+
+
+class TownHost:
+    """One town while it is open. It is what supervisors and handlers see of the daemon."""
+
+    def __init__(
+        self, around: Around, place: Place, town_id: str, *, rehearsal: bool = False
+    ) -> None:
+        self.place = place
+        self.name = ""
+        self.store = TownStore(around.client, town_id, settle)
+        self.slots = around.slots
+        self._around = around
+        self._rehearsal = rehearsal
+        self._watched = Watched(around.home.config, place.config)
+        self._supervisors: dict[str, Supervisor] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._inbox: asyncio.Queue[Command] = asyncio.Queue()
+        self._waiting: set[asyncio.Task[None]] = set()
+
+    @property
+    def id(self) -> str:
+        """The town's id."""
+        return self.store.id
+
+    # What supervisors and handlers ask for
+
+    @property
+    def config(self) -> Config:
+        """The town's settings as the files have them now; raises `TownError`."""
+        return self._watched.get()
+
+    def runtime(self, cli: str) -> Runtime:
+        """How that CLI is run; raises `BadInput` for one that nobody knows.
+
+        In a rehearsal every CLI is played by the one that the configuration names for it.
+        """
+        if self._rehearsal:
+            cli = self.config.town.rehearse_cli
+        tables = self.config.agent_clis
+        if cli in tables:
+            return from_table(cli, tables[cli])
+        if cli not in PRESETS:
+            known = ", ".join(sorted({*PRESETS, *tables}))
+            raise BadInput(f"there is no CLI '{cli}'", hint=f"one of {known}")
+        return PRESETS[cli]
+
+    def missing(self, runtime: Runtime) -> str | None:
+        """Why a CLI cannot be started, with how to get it; None when it can."""
+        env = for_agent(self._around.users_env, self.config, {}, self._around.home.bin)
+        if executable(runtime, env["PATH"], self.place.directory) is not None:
+            return None
+        how = f" ({runtime.install})" if runtime.install else ""
+        return f"the CLI '{runtime.name}' ({runtime.argv[0]}) is not installed{how}"
+
+    def installed_cli(self, cli: str | None) -> str:
+        """The CLI itself, or the town's default one; raises `BadInput` when it is not there."""
+        name = cli if cli is not None else self.config.town.default_cli
+        runtime = self.runtime(name)
+        why = self.missing(runtime)
+        if why is not None:
+            how = f"install it: {runtime.install}" if runtime.install else "see tt doctor"
+            raise BadInput(f"the CLI '{name}' ({runtime.argv[0]}) is not on PATH", hint=how)
+        return name
+
+    async def enter(self, agent: Agent, running: Round) -> dict[str, str]:
+        """Lets the round's process speak for the agent: its user, its stream, its environment."""
+        password = os.urandom(24).hex()
+        files = self._files(running)
+        files.create()
+        endpoint = await self._admit(agent, password)
+        told = {
+            "v": 1,
+            "socket": endpoint.socket,
+            "url": endpoint.url,
+            "user": endpoint.user,
+            "password": endpoint.password,
+            "town": self.id,
+            "agent": agent.id,
+            "dir": str(self.place.directory),
+        }
+        files.write(files.credentials, json.dumps(told))
+        config = self.config
+        env = for_agent(
+            self._around.users_env, config, self.runtime(running.cli).env, self._around.home.bin
+        )
+        return env | {
+            "TINYTOWN_HOME": str(self._around.home.path),
+            "TINYTOWN_TOWN": self.id,
+            "TINYTOWN_TOWN_DIR": str(self.place.directory),
+            "TINYTOWN_AGENT_ID": agent.id,
+            "TINYTOWN_AGENT_NAME": agent.name,
+            "TINYTOWN_TASK_ID": running.task or "",
+            "TINYTOWN_ROUND": running.id,
+            "TINYTOWN_CREDENTIALS": str(files.credentials),
+            TOKEN_VARIABLE: running.token,
+        }
+
+    async def readmit(self, agent: Agent, running: Round) -> None:
+        """The user and the stream of a round that runs on from an earlier daemon."""
+        try:
+            told = json.loads(self._files(running).credentials.read_text())
+        except (OSError, ValueError) as error:
+            log.warning("round.no_credentials", agent=agent.name, error=str(error))
+            return
+        await self._admit(agent, str(told.get("password", "")))
+
+    async def _admit(self, agent: Agent, password: str) -> Endpoint:
+        user = f"tt-{self.id}-{agent.id}"
+        endpoint = self._around.agent_endpoint(user, password)
+        if endpoint.user == user:
+            command = agent_acl(user, password, self.id, agent.id)
+            await self._around.client.execute_command(*command)
+        await self._around.reader.follow(keys.commands_key(self.id, agent.id))
+        return endpoint
+
+    async def leave(self, agent: Agent) -> None:
+        """After a round: waits for the agent's last commands, then takes its user away."""
+        stream = keys.commands_key(self.id, agent.id)
+        try:
+            async with asyncio.timeout(DRAIN_SECONDS):
+                while await self._around.client.xlen(stream):  # noqa: ASYNC110 -- a stream's length
+                    await asyncio.sleep(0.005)
+        except (TimeoutError, *LOST) as error:
+            log.warning("round.not_drained", town=self.id, agent=agent.name, error=str(error))
+        self._around.reader.unfollow(stream)
+        try:
+            await self._around.client.acl_deluser(f"tt-{self.id}-{agent.id}")
+        except LOST as error:
+            log.warning("round.user_stays", town=self.id, agent=agent.name, error=str(error))
+
+    def _files(self, running: Round) -> RoundFiles:
+        return RoundFiles(self.place.private / "rounds" / running.agent / running.id)
+
+    # Its life
+
+    async def open(self) -> Town:
+        """Loads the town, moves it where its directory is now, and starts its supervisors."""
+        town = await self.store.load()
+        if town.meta.dir != str(self.place.directory):
+            await self.store.transact(functools.partial(_moved, directory=self.place.directory))
+        for agent_id in list(town.agents):
+            self._supervise(agent_id)
+        self._tasks[""] = asyncio.create_task(self._work(), name=f"commands {self.id}")
+        await self._around.reader.follow(keys.commands_key(self.id))
+        return town
+
+    async def close(self) -> None:
+        """Stops supervising; rounds run on."""
+        self._around.reader.unfollow(keys.commands_key(self.id))
+        tasks = [*self._tasks.values(), *self._waiting]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._tasks.clear()
+
+    def wake(self, agent_id: str) -> None:
+        """An agent has something to look at; a new one gets its supervisor."""
+        supervisor = self._supervisors.get(agent_id)
+        if supervisor is None:
+            self._supervise(agent_id)
+        else:
+            supervisor.wake()
+
+    def wake_all(self) -> None:
+        """Every supervisor looks: after a time in which wakes may have been lost."""
+        for supervisor in self._supervisors.values():
+            supervisor.wake()
+
+    async def running(self, *, end: bool) -> list[dict[str, object]]:
+        """The rounds that run now; with `end` they are told to end."""
+
+        def look(town: Town) -> list[dict[str, object]]:
+            found = []
+            for agent in list(town.agents.values()):
+                one = town.rounds.get(agent.round or "")
+                if one is None:
+                    continue
+                if end:
+                    town.put(one.but(stopping="the daemon was stopped"))
+                    town.wake(agent)
+                found.append({"town": self.name, "agent": agent.name, "round": int(one.id)})
+            return found
+
+        rounds = await self.store.transact(look)
+        return [{**one, "pid": self._pid(one)} for one in rounds]
+
+    def _pid(self, one: Mapping[str, object]) -> int | None:
+        file = self.place.private / "rounds" / str(one["agent"]) / str(one["round"]) / "pid"
+        try:
+            return int(file.read_text())
+        except (OSError, ValueError):
+            return None
+
+    async def readmit_all(self) -> None:
+        """The users of all running rounds, after the server lost them."""
+        rounds = await self.store.read(
+            lambda town: [(a, town.rounds[a.round]) for a in town.agents.values() if a.round]
+        )
+        for agent, running in rounds:
+            await self.readmit(agent, running)
+
+    def _supervise(self, agent_id: str) -> None:
+        supervisor = Supervisor(self, agent_id)
+        self._supervisors[agent_id] = supervisor
+        task = asyncio.create_task(supervisor.run(), name=f"agent {self.id} {agent_id}")
+        self._tasks[agent_id] = task
+        task.add_done_callback(lambda _: self._forget(agent_id, task))
+
+    def _forget(self, agent_id: str, task: asyncio.Task[None]) -> None:
+        if self._tasks.get(agent_id) is task:
+            self._tasks.pop(agent_id)
+            self._supervisors.pop(agent_id, None)
+
+    # Commands
+
+    async def deliver(self, command: Command) -> None:
+        """Takes a command; they are carried out one after the other."""
+        await self._inbox.put(command)
+
+    async def _work(self) -> None:
+        while True:
+            command = await self._inbox.get()
+            try:
+                await self._carry_out(command)
+            except LOST as error:
+                log.warning("command.again", **_about(command), error=str(error))
+                await asyncio.sleep(AGAIN_SECONDS)
+                await self._around.reader.again(command)
+            except Exception:
+                log.exception("command.fault", **_about(command))
+
+    async def _carry_out(self, command: Command) -> None:
+        try:
+            verb = registry.find(command.verb, home=False)
+            args = verb.bind(command.args)
+        except TownError as error:
+            await self._answer(command, wire.encode_error(command.entry.command, error))
+            return
+        if verb.kind == "wait":
+            task = asyncio.create_task(self._wait(verb, command, args))
+            self._waiting.add(task)
+            task.add_done_callback(self._waiting.discard)
+            return
+        try:
+            if verb.kind == "write":
+                await self.store.execute(command.entry, self._decide(verb, command, args))
+                self._around.reader.finished(command)
+            else:
+                data = await self._look(verb, command, args)
+                reply = wire.encode_reply(command.entry.command, data)
+                await self._answer(command, reply, life=READ_SECONDS)
+        except LOST:
+            raise
+        except TownError as error:
+            await self._answer(command, wire.encode_error(command.entry.command, error))
+        except Exception:
+            log.exception("command.fault", **_about(command))
+            await self._answer(command, wire.encode_error(command.entry.command, Internal()))
+
+    def _decide(self, verb: Verb, command: Command, args: dict[str, Any]) -> Any:
+        def decide(town: Town) -> Answer:
+            answer: Answer = verb.run(self._context(town, command), **args)
+            return answer
+
+        return decide
+
+    async def _look(self, verb: Verb, command: Command, args: dict[str, Any]) -> dict[str, object]:
+        if verb.kind == "read":
+            seen: dict[str, object] = await self.store.read(
+                lambda town: verb.run(self._context(town, command), **args)
+            )
+            return seen
+        context = await self.store.read(lambda town: self._context(town, command))
+        found: dict[str, object] = await verb.run(context, **args)
+        return found
+
+    async def _wait(self, verb: Verb, command: Command, args: dict[str, Any]) -> None:
+        """Asks again after every change, until there is an answer or nobody waits any more."""
+        try:
+            while wire.now_ms() < command.expires_at:
+                data = await self._look(Verb(verb.name, "read", verb.run), command, args)
+                if data is not None:
+                    reply = wire.encode_reply(command.entry.command, data)
+                    await self._answer(command, reply, life=READ_SECONDS)
+                    return
+                left = (command.expires_at - wire.now_ms()) / 1000
+                try:
+                    async with asyncio.timeout(max(0.0, left)):
+                        await self.store.changed()
+                except TimeoutError:
+                    break
+            late = BadInput("nobody waits for this any more")
+            await self._answer(command, wire.encode_error(command.entry.command, late))
+        except LOST:
+            await asyncio.sleep(AGAIN_SECONDS)
+            await self._around.reader.again(command)
+        except TownError as error:
+            await self._answer(command, wire.encode_error(command.entry.command, error))
+
+    def _context(self, town: Town, command: Command) -> Context:
+        speaker = Speaker()
+        if command.entry.agent:
+            agent = town.agents.get(command.entry.agent)
+            if agent is None:
+                raise NotFound("this agent is no member of the town any more")
+            speaker = Speaker(agent)
+        return Context(town, speaker, self)
+
+    async def _answer(self, command: Command, reply: str, *, life: int = wire.DONE_SECONDS) -> None:
+        entry: Entry = command.entry
+        await self.store.answer(entry, reply, life=life)
+        self._around.reader.finished(command)
+
+
+def _about(command: Command) -> dict[str, object]:
+    return {
+        "town": command.entry.town,
+        "agent": command.entry.agent or None,
+        "command": command.entry.command,
+        "verb": command.verb,
+    }
+
+
+def _moved(town: Town, directory: Path) -> None:
+    """The directory was moved: CLIs keep sessions by directory, so agents start afresh."""
+    town.put(town.meta.but(dir=str(directory)))
+    town.event("town.moved", "daemon", text=str(directory))
+    for agent in list(town.agents.values()):
+        town.put(agent.but(session=None))

@@ -1,0 +1,103 @@
+"""A town on disk: its directory, its id, and the files that `tt init` makes."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from tinytownd.config_edit import template
+from tinytownd.domain.errors import BadInput, NotFound
+from tinytownd.domain.names import check_name
+from tinytownd.files import read_text, refusal, write_atomic
+
+CONFIG = "tinytown.toml"
+ID = re.compile(r"[a-z0-9-]{1,40}")
+#: How long git may take to name a branch, in seconds.
+GIT_SECONDS = 5
+
+
+@dataclass(frozen=True)
+class Place:
+    """A town's directory, absolute, and the files in it that the daemon knows."""
+
+    directory: Path
+
+    @property
+    def config(self) -> Path:
+        """Its settings."""
+        return self.directory / CONFIG
+
+    @property
+    def private(self) -> Path:
+        """What git does not see: the id, the rounds."""
+        return self.directory / ".tt"
+
+    @property
+    def town_id(self) -> str | None:
+        """The immutable id, or None where there is none yet; raises `BadInput` for a broken one."""
+        file = self.private / "town"
+        if not file.exists():
+            return None
+        found = read_text(file).strip()
+        if not ID.fullmatch(found):
+            raise BadInput(f"{file} holds no town's id", hint=f"delete it, then: tt init")
+        return found
+
+    def make(self, name: str, default_cli: str) -> bool:
+        """Writes `tinytown.toml` and `.tt/` where they are missing; whether it wrote any."""
+        made = False
+        if not self.config.exists():
+            write_atomic(self.config, template(name, default_cli), mode=0o644)
+            made = True
+        return self.give_id() or made
+
+    def give_id(self) -> bool:
+        """Writes a fresh id into `.tt/town` where there is none; whether it did."""
+        if self.town_id is not None:
+            return False
+        try:
+            self.private.mkdir(mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise refusal("make", self.private, error) from error
+        write_atomic(self.private / ".gitignore", "*\n")
+        write_atomic(self.private / "town", secrets.token_hex(5) + "\n")
+        return True
+
+
+def place(directory: str) -> Place:
+    """The place of that directory; raises `NotFound` or `BadInput`."""
+    path = Path(directory)
+    if "\0" in directory or not path.is_absolute():
+        raise BadInput("a town's directory is an absolute path")
+    if not path.is_dir():
+        raise NotFound(f"there is no directory {directory}")
+    return Place(path.resolve())
+
+
+def default_name(directory: Path) -> str:
+    """A town's name: its git repository and branch, else its directory."""
+    top = _git(directory, "rev-parse", "--show-toplevel")
+    branch = _git(directory, "symbolic-ref", "--short", "HEAD") if top else ""
+    words = [Path(top).name, branch] if top and branch else [directory.name]
+    plain = re.sub(r"[^A-Za-z0-9._-]+|\.{2,}", "-", "-".join(words)).strip("-._")[:64]
+    try:
+        return check_name(plain, "name of the town")
+    except BadInput:
+        return "town"
+
+
+def _git(directory: Path, *words: str) -> str:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(directory), *words],  # noqa: S607 -- the user's own git
+            capture_output=True,
+            text=True,
+            timeout=GIT_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""

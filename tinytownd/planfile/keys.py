@@ -1,0 +1,121 @@
+"""The keys of a plan file, and what each may hold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date, datetime, time
+
+from tinytownd.domain import names
+from tinytownd.domain.errors import BadInput
+from tinytownd.domain.plan import Problem, shown
+from tinytownd.domain.task import STATES
+
+MAX_TAG_LENGTH = 64
+_KINDS = {
+    str: "a text",
+    bool: "true or false",
+    int: "a number",
+    float: "a number",
+    list: "a list",
+    dict: "a table",
+    date: "a date",
+    datetime: "a date",
+    time: "a time",
+}
+
+#: Judges a value of a key: raises `BadInput`.
+Check = Callable[[object], None]
+
+
+def check(key: str, value: object, keys: Mapping[str, Check]) -> Problem | None:
+    """What is wrong with a key or its value, as a problem that does not know its line."""
+    if key not in keys:
+        return unknown(key, keys)
+    try:
+        keys[key](value)
+    except BadInput as error:
+        return Problem(0, error.message, error.hint, key)
+    return None
+
+
+def unknown(key: str, keys: Iterable[str]) -> Problem:
+    """The problem of a key that is none of `keys`."""
+    hint = names.did_you_mean(key, keys) or "known keys: " + ", ".join(keys)
+    return Problem(0, f"unknown key {shown(key)}", hint, key)
+
+
+def _text(key: str, judge: Callable[[str], object]) -> Check:
+    """A check of texts: of their type, and what `judge` raises."""
+
+    def check_text(value: object) -> None:
+        if not isinstance(value, str):
+            hint = f'write {key} = "…"'
+            raise BadInput(f"{key} must be a text, not {_KINDS[type(value)]}", hint=hint)
+        judge(value)
+
+    return check_text
+
+
+def _list(key: str, judge: Callable[[str], object]) -> Check:
+    """A check of lists of texts: of all their types, and what `judge` raises for one."""
+
+    def check_list(value: object) -> None:
+        hint = f'write {key} = ["…"]'
+        if not isinstance(value, list):
+            raise BadInput(f"{key} must be a list of texts, not {_KINDS[type(value)]}", hint=hint)
+        for text in value:
+            if not isinstance(text, str):
+                message = f"{key} must be a list of texts, and {_KINDS[type(text)]} is in it"
+                raise BadInput(message, hint=hint)
+            judge(text)
+
+    return check_list
+
+
+def _choice(key: str, allowed: Sequence[str]) -> Check:
+    """A check of texts of which there are only some."""
+
+    def judge(value: str) -> None:
+        if value not in allowed:
+            hint = "one of " + ", ".join(allowed)
+            raise BadInput(f"{shown(value)} is no {key}", hint=hint)
+
+    return _text(key, judge)
+
+
+def _check_id(value: str) -> None:
+    if not names.NAME.fullmatch(value) or ".." in value:
+        hint = "1 to 64 of A-Z a-z 0-9 . _ - and a letter or digit first"
+        raise BadInput(f"{shown(value)} cannot be an id", hint=hint)
+
+
+def _check_tag(value: str) -> None:
+    if not value.strip() or not value.isprintable() or len(value) > MAX_TAG_LENGTH:
+        hint = f"1 to {MAX_TAG_LENGTH} printable characters"
+        raise BadInput(f"{shown(value)} cannot be a tag", hint=hint)
+
+
+def _check_flag(value: object) -> None:
+    if not isinstance(value, bool):
+        hint = "write epic = true, without quotes"
+        raise BadInput(f"epic must be true or false, not {_KINDS[type(value)]}", hint=hint)
+
+
+TOP_KEYS = ("meta", "tasks")
+META_KEYS: Mapping[str, Check] = {
+    "description": _text("description", lambda text: names.check_text(text, "description")),
+    "default_agent": _text("default_agent", lambda name: names.check_name(name, "default_agent")),
+}
+TASK_KEYS: Mapping[str, Check] = {
+    "id": _text("id", _check_id),
+    "description": _text("description", lambda text: names.check_text(text, "description")),
+    "agent": _text("agent", lambda name: names.check_name(name, "agent")),
+    "status": _choice("status", STATES),
+    "parent": _text("parent", _check_id),
+    "depends_on": _list("depends_on", _check_id),
+    "tags": _list("tags", _check_tag),
+    "priority": _choice("priority", names.PRIORITIES),
+    "run": _text("run", lambda text: names.check_text(text, "run")),
+    "epic": _check_flag,
+    "result": _text("result", lambda text: names.check_text(text, "result", empty=True)),
+}

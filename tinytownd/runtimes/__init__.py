@@ -1,0 +1,1 @@
+"""The agent CLIs: a catalogue as data, one process, one reader a transcript format."""

@@ -1,0 +1,1 @@
+"""The store: every fact of a town in Redis. The only importer of redis."""

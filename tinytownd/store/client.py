@@ -1,0 +1,98 @@
+"""Connections to the store, set up against the traps of redis-py that were reproduced.
+
+No retries (a lost reply would repeat a write; commands carry ids for that), a pool that waits
+instead of raising, RESP3, text in and out. A poisoned entry that is not UTF-8 cannot stop a reader.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+import redis.asyncio
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from tinytownd.domain.errors import Unavailable
+from tinytownd.home import Endpoint, connect_path
+
+OLDEST = (7, 0)  # sharded ACL selectors (%R~, %W~) and multi-part AOF came with Redis 7.0
+POOL = 8
+SOCKET_SECONDS = 10.0
+BLOCKING_SECONDS = 15.0  # above any BLOCK in use (2 s)
+
+
+def connect(endpoint: Endpoint, *, blocking: bool = False) -> redis.asyncio.Redis:
+    """A client of the store; nothing is sent before its first command.
+
+    `blocking` is for XREADGROUP BLOCK and pub/sub: own connections, and a socket timeout above it.
+    Close it with `aclose()`.
+    """
+    options: dict[str, Any] = {
+        "protocol": 3,
+        "decode_responses": True,
+        "encoding_errors": "replace",
+        "retry": Retry(NoBackoff(), 0),
+        "socket_timeout": BLOCKING_SECONDS if blocking else SOCKET_SECONDS,
+        "socket_connect_timeout": SOCKET_SECONDS,
+        "username": endpoint.user or None,
+        "password": endpoint.password or None,
+    }
+    pool = _pool(endpoint, options)
+    return redis.asyncio.Redis.from_pool(pool)
+
+
+def _pool(endpoint: Endpoint, options: dict[str, Any]) -> redis.asyncio.BlockingConnectionPool:
+    if endpoint.socket:
+        return redis.asyncio.BlockingConnectionPool(
+            POOL,
+            timeout=None,
+            connection_class=redis.asyncio.UnixDomainSocketConnection,
+            path=connect_path(Path(endpoint.socket)),
+            **options,
+        )
+    url = endpoint.url or ""
+    if not url.startswith("unix:"):
+        options["socket_keepalive"] = True
+    return redis.asyncio.BlockingConnectionPool.from_url(
+        url, max_connections=POOL, timeout=None, **options
+    )
+
+
+def external(url: str) -> Endpoint:
+    """The endpoint that a configured URL names; its user and password leave the URL."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    return Endpoint(
+        url=urlunsplit(parts._replace(netloc=host)),
+        user=unquote(parts.username or ""),
+        password=unquote(parts.password or ""),
+    )
+
+
+async def ensure_supported(client: redis.asyncio.Redis) -> str:
+    """The server's version ("7.0.15"; a Valkey names the Redis it stands for).
+
+    Raises Unavailable when it is older than 7.0, does not answer, or refuses to say.
+    """
+    try:
+        version = str((await client.info("server"))["redis_version"])
+    except (RedisError, OSError, KeyError) as error:
+        raise Unavailable(
+            f"Redis does not answer: {error}", hint="tt doctor shows what is missing"
+        ) from error
+    if not recent(version):
+        raise Unavailable(
+            f"Redis {version} is too old: tinytown needs 7.0 or newer",
+            hint="upgrade that server, or take redis.url out to use the embedded one",
+        )
+    return version
+
+
+def recent(version: str) -> bool:
+    """Whether a version string is one that tinytown works with."""
+    found = re.match(r"(\d+)\.(\d+)", version)
+    return found is not None and (int(found[1]), int(found[2])) >= OLDEST

@@ -1,0 +1,286 @@
+"""The store's server: the embedded one of a home, or one that the configuration names.
+
+The embedded server is the daemon's child but not its prisoner: it has its own session, survives
+the daemon's death, and is found again through its socket. A lock that it inherits on the data
+directory makes two servers on one directory impossible; a marker makes a lost one known.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import secrets
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal, Protocol
+
+from redis.exceptions import AuthenticationError, BusyLoadingError, RedisError, ResponseError
+
+from tinytownd.domain.errors import Unavailable
+from tinytownd.files import refusal, write_atomic
+from tinytownd.home import Endpoint, Home
+from tinytownd.store.acl import digest
+from tinytownd.store.binary import find_binary
+from tinytownd.store.client import connect, ensure_supported, external
+
+Role = Literal["daemon", "client"]
+State = Literal["ready", "loading", "absent"]
+
+START_SECONDS = 15.0  # without any answer; loading data may take as long as it takes
+STOP_SECONDS = 15.0
+PROBE_SECONDS = 2.0
+POLL_SECONDS = 0.005
+LOG_BYTES = 1 << 20
+
+# Relative names throughout: the server runs in the home and then changes to `dir`, so that no
+# quoting and no length of the home's path matters. The AOF is text throughout (no RDB preamble),
+# so that valkey-check-aof can judge all of it.
+_CONFIG = """\
+port 0
+unixsocket "{socket}"
+unixsocketperm 700
+dir data
+appendonly yes
+appendfsync everysec
+aof-use-rdb-preamble no
+save ""
+user default off
+user daemon on {digest} ~* &* +@all
+"""
+
+
+class Server(Protocol):
+    """What the daemon needs of a server, embedded or not."""
+
+    async def start(self) -> None:
+        """Makes sure that it answers. Raises Unavailable."""
+
+    async def stop(self) -> None:
+        """Ends it, if it is ours to end. Raises Unavailable."""
+
+    def endpoint(self, role: Role) -> Endpoint:
+        """How to reach it as the daemon, or as the people's user (see `acl.client_acl`)."""
+
+
+def find_server(home: Home, url: str, env: Mapping[str, str]) -> Server:
+    """The server at `url`, or, when that is empty, the embedded one. Raises Unavailable."""
+    if url:
+        return ExternalServer(home, url)
+    return EmbeddedServer(home, find_binary(env))
+
+
+class ExternalServer:
+    """Someone else's Redis or Valkey."""
+
+    def __init__(self, home: Home, url: str) -> None:
+        self._daemon = external(url)
+        self._passwords = load_credentials(home)
+        # Several homes may share the server, and each sets its own users at every start.
+        self._user = "tt-" + hashlib.sha256(os.fsencode(home.path)).hexdigest()[:12]
+
+    async def start(self) -> None:
+        """Checks that it answers and is not too old."""
+        client = connect(self._daemon)
+        try:
+            await ensure_supported(client)
+        finally:
+            await client.aclose()
+
+    async def stop(self) -> None:
+        """Leaves it alone."""
+
+    def endpoint(self, role: Role) -> Endpoint:
+        if role == "daemon":
+            return self._daemon
+        password = self._passwords["client"]
+        return Endpoint(url=self._daemon.url, user=self._user, password=password)
+
+
+class EmbeddedServer:
+    """The server of a home, started from `binary` when none runs yet."""
+
+    def __init__(self, home: Home, binary: Path) -> None:
+        self._home = home
+        self._binary = binary
+        self._passwords = load_credentials(home)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._log = home.logs / "redis.log"
+
+    def endpoint(self, role: Role) -> Endpoint:
+        return Endpoint(socket=str(self._home.socket), user=role, password=self._passwords[role])
+
+    async def start(self) -> None:
+        """Connects to the server that runs on the home's socket, or starts one; waits for PONG.
+
+        Safe to call again, for instance after the server died. Raises Unavailable.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + START_SECONDS
+        spawned = False
+        while (state := await self._probe()) != "ready":
+            if state == "loading":
+                deadline = loop.time() + START_SECONDS
+            elif not spawned:
+                spawned = self._spawn()
+            elif self._process and self._process.poll() is not None:
+                raise Unavailable(f"the server ended: {self._last_words()}", hint=self._log_hint())
+            if loop.time() > deadline:
+                raise Unavailable(
+                    f"a server holds {self._home.data} but does not answer on {self._home.socket}",
+                    hint=f"end that server (fuser {self._lock_path} names it), then try again",
+                )
+            await asyncio.sleep(POLL_SECONDS)
+        self._mark_generation()
+
+    async def stop(self) -> None:
+        """Shuts it down, whoever started it, with everything on disk. Raises Unavailable."""
+        client = connect(self.endpoint("daemon"))
+        try:
+            await client.shutdown()  # nobody there is as good as done
+            async with asyncio.timeout(STOP_SECONDS):
+                while (fd := self._lock()) is None:  # noqa: ASYNC110 -- a kernel's lock has no event
+                    await asyncio.sleep(POLL_SECONDS)
+            os.close(fd)
+        except (RedisError, TimeoutError) as error:
+            why = str(error) or f"it is still there after {STOP_SECONDS:g} s"
+            raise Unavailable(f"the server does not end: {why}", hint=self._log_hint()) from error
+        finally:
+            await client.aclose()
+        self._reap()
+
+    async def _probe(self) -> State:
+        client = connect(self.endpoint("daemon"))
+        try:
+            async with asyncio.timeout(PROBE_SECONDS):
+                await client.ping()
+        except (RedisError, OSError) as error:
+            # redis-py wraps what the server says to a handshake into a ConnectionError
+            cause = error.__cause__ if isinstance(error.__cause__, RedisError) else error
+            if isinstance(cause, BusyLoadingError):
+                return "loading"
+            if isinstance(cause, AuthenticationError | ResponseError):
+                raise Unavailable(
+                    f"the server on {self._home.socket} does not know this daemon: {cause}",
+                    hint=f"put {self._home.credentials} back, or end that server",
+                ) from error
+            return "absent"
+        finally:
+            await client.aclose()
+        return "ready"
+
+    @property
+    def _lock_path(self) -> Path:
+        return self._home.data / "server.lock"
+
+    def _lock(self) -> int | None:
+        """A descriptor that holds the data directory, or None when a server has it."""
+        fd = os.open(self._lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(fd)
+            return None
+        return fd
+
+    def _spawn(self) -> bool:
+        """Starts the server; False, and nothing done, while another has the data directory."""
+        try:
+            fd = self._lock()
+            if fd is None:
+                return False
+            try:
+                self._check_generation()
+                self._reap()
+                self._process = self._popen(fd)
+            finally:
+                os.close(fd)  # the server keeps its own copy, and with it the lock
+        except OSError as error:
+            raise refusal("used for the server", self._home.path, error) from error
+        return True
+
+    def _reap(self) -> None:
+        """Takes leave of a server of ours whose lock is free: it is dead, or about to be."""
+        if self._process is not None:
+            self._process.wait()
+            self._process = None
+
+    def _popen(self, lock: int) -> subprocess.Popen[bytes]:
+        """The configuration goes in by standard input: its secret is in no file and not in `ps`."""
+        own = self._home.socket.parent == self._home.path
+        socket = "../redis.sock" if own else str(self._home.socket)
+        config = _CONFIG.format(socket=socket, digest=digest(self._passwords["daemon"]))
+        # A round's marks must not cling to a server that outlives it.
+        env = {name: value for name, value in os.environ.items() if not name.startswith("TINYTOWN")}
+        if self._log.exists() and self._log.stat().st_size > LOG_BYTES:
+            self._log.replace(self._log.with_suffix(".log.1"))
+        with self._log.open("ab") as log:
+            process = subprocess.Popen(
+                [self._binary, "-"],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                cwd=self._home.path,
+                env=env,
+                pass_fds=[lock],
+                start_new_session=True,
+            )
+        with (
+            contextlib.suppress(BrokenPipeError),
+            process.stdin or contextlib.nullcontext() as feed,
+        ):
+            if feed:  # a broken pipe: it ended at once, and its log says why
+                feed.write(config.encode())
+        return process
+
+    def _check_generation(self) -> None:
+        """A data directory that once had an AOF must have it still: an empty town is no answer."""
+        manifest = self._home.data / "appendonlydir" / "appendonly.aof.manifest"
+        if self._generation_path.exists() and not manifest.exists():
+            raise Unavailable(
+                f"the town's data is gone: {manifest} is missing",
+                hint=f"restore {manifest.parent}, or delete {self._generation_path} to start empty",
+            )
+
+    @property
+    def _generation_path(self) -> Path:
+        return self._home.data / "generation"
+
+    def _mark_generation(self) -> None:
+        """Written when the server first answers: by then its AOF is there."""
+        if not self._generation_path.exists():
+            write_atomic(self._generation_path, secrets.token_hex(16) + "\n")
+
+    def _last_words(self) -> str:
+        """The last line of the server's log, without its pid and date."""
+        lines = self._log.read_bytes().decode(errors="replace").split("\n")
+        line = next((line for line in reversed(lines) if line.strip()), "it said nothing")
+        return line.rpartition(" # ")[2].strip()
+
+    def _log_hint(self) -> str:
+        return f"see {self._log}"
+
+
+def load_credentials(home: Home) -> dict[Role, str]:
+    """The passwords of the daemon and of the people's user, made when there are none yet."""
+    try:
+        stored = json.loads(home.credentials.read_bytes())
+        return {"daemon": str(stored["daemon"]), "client": str(stored["client"])}
+    except FileNotFoundError:
+        made: dict[Role, str] = {"daemon": _password(), "client": _password()}
+        write_atomic(home.credentials, json.dumps(made) + "\n")
+        return made
+    except OSError as error:
+        raise refusal("read", home.credentials, error) from error
+    except (ValueError, TypeError, KeyError):
+        raise Unavailable(
+            f"{home.credentials} is broken", hint="delete it; a new one is made at the next start"
+        ) from None
+
+
+def _password() -> str:
+    return secrets.token_urlsafe(32)

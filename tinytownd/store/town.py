@@ -1,0 +1,304 @@
+"""One town in Redis: loading it, and writing what was decided on it in one atomic step.
+
+The daemon is the only writer of a town, so it reads the town once and decides on memory. Every
+write carries the revision that it was decided on; Redis refuses one that was decided on anything
+else. A write whose answer was lost is told from one that never happened by its transaction id.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib import resources
+from typing import Any, TypeVar
+
+import redis.asyncio
+import structlog
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ResponseError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from tinytownd import wire
+from tinytownd.domain.agent import Agent
+from tinytownd.domain.errors import NotFound, TownError, Unavailable
+from tinytownd.domain.message import Message, Round
+from tinytownd.domain.record import Record
+from tinytownd.domain.task import Task
+from tinytownd.domain.town import Change, Meta, Town
+from tinytownd.store import keys
+
+T = TypeVar("T")
+log = structlog.get_logger(__name__)
+#: What redis-py raises when the server is away or does not answer.
+LOST = (RedisConnectionError, RedisTimeoutError, OSError)
+#: About as many events as a town keeps; XADD trims whole nodes.
+MAX_EVENTS = 100_000
+#: How long writes wait between two tries while Redis is away, in seconds.
+FIRST_WAIT, LONGEST_WAIT = 0.1, 5.0
+
+RECORDS: dict[str, type[Record]] = {
+    "agents": Agent,
+    "tasks": Task,
+    "messages": Message,
+    "rounds": Round,
+}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A command as it lies in its stream: where, and what must be answered."""
+
+    stream: str
+    entry: str
+    command: str
+    town: str
+    agent: str
+
+    @property
+    def done_key(self) -> str:
+        return keys.done_key(self.town, self.command, self.agent)
+
+    @property
+    def channel(self) -> str:
+        return keys.reply_channel(self.town, self.command, self.agent)
+
+
+@dataclass
+class Attempt:
+    """One decision on its way into the store, over as many tries as it takes."""
+
+    tx: str = field(default_factory=lambda: os.urandom(8).hex())
+    result: Any = None
+
+
+class AlreadyAnswered(Exception):  # noqa: N818  (nothing went wrong)
+    """The command was done before; its first reply has been sent again."""
+
+
+class TownStore:
+    """A town's records in Redis, and the one lock under which decisions on it are taken."""
+
+    def __init__(
+        self, client: redis.asyncio.Redis, town_id: str, settle: Callable[[Town], None]
+    ) -> None:
+        self.id = town_id
+        self.last_event = "0-0"
+        self._client = client
+        self._settle = settle
+        self._lock = asyncio.Lock()
+        self._town: Town | None = None
+        self._revision = "0"
+        self._tx = ""
+        self._watchers: set[asyncio.Event] = set()
+        script = resources.files("tinytownd.store").joinpath("scripts", "commit.lua").read_text()
+        self._commit = client.register_script(script)
+
+    async def create(self, meta: Meta) -> None:
+        """Writes a new town; one that is there already stays as it is."""
+        key = keys.town_key(self.id)
+        if not await self._client.hsetnx(key, "meta", _dump(meta)):
+            return
+        await self._client.hsetnx(key, "revision", "0")
+
+    async def load(self) -> Town:
+        """Reads the whole town; raises `NotFound` where there is none."""
+        pipe = self._client.pipeline(transaction=True)
+        pipe.hgetall(keys.town_key(self.id))
+        for kind in keys.RECORD_KINDS:
+            pipe.hvals(keys.records_key(self.id, kind))
+        pipe.xrevrange(keys.events_key(self.id), count=1)
+        head, *tables, last = await pipe.execute()
+        if "meta" not in head:
+            raise NotFound(f"Redis holds no town {self.id}", hint="tt init")
+        records = [
+            RECORDS[kind].from_json(json.loads(text))
+            for kind, table in zip(keys.RECORD_KINDS, tables, strict=True)
+            for text in table
+        ]
+        self._revision, self._tx = head.get("revision", "0"), head.get("tx", "")
+        self.last_event = last[0][0] if last else "0-0"
+        meta = Meta.from_json(json.loads(head["meta"]))
+        self._town = Town(meta, records, now=wire.now_ms())
+        return self._town
+
+    async def read(self, look: Callable[[Town], T]) -> T:
+        """Looks at the town as it was last written."""
+        async with self._lock:
+            town = self._town or await self.load()
+            town.now = wire.now_ms()
+            return look(town)
+
+    async def transact(self, decide: Callable[[Town], T]) -> T:
+        """Decides and writes, waiting for Redis as long as it takes: for the daemon's own facts.
+
+        `decide` may be called again on a freshly read town when a write was lost.
+        """
+        wait = FIRST_WAIT
+        attempt = Attempt()
+        while True:
+            try:
+                async with self._lock:
+                    result: T = await self._once(decide, attempt, None)
+                    return result
+            except (*LOST, Unavailable) as error:
+                log.warning("store.waiting", town=self.id, error=str(error), seconds=wait)
+                await asyncio.sleep(wait)
+                wait = min(wait * 2, LONGEST_WAIT)
+
+    async def execute(
+        self, entry: Entry, decide: Callable[[Town], Callable[[], dict[str, object]]]
+    ) -> None:
+        """Carries out one command: state, events, reply and acknowledgement in one step.
+
+        `decide` returns what to answer once the town has settled. A refusal is an answer too.
+        Raises what redis-py raises when the server is away: the entry then is still pending.
+        """
+        async with self._lock:
+            try:
+                await self._once(decide, Attempt(), entry)
+            except AlreadyAnswered:
+                return
+            except TownError as error:
+                await self.answer(entry, wire.encode_error(entry.command, error))
+
+    async def answer(self, entry: Entry, reply: str, *, life: int = wire.DONE_SECONDS) -> None:
+        """Answers a command that changed nothing."""
+        await answer(self._client, entry, reply, life=life)
+
+    async def changed(self) -> None:
+        """Returns after the next change to the town."""
+        event = asyncio.Event()
+        self._watchers.add(event)
+        try:
+            await event.wait()
+        finally:
+            self._watchers.discard(event)
+
+    async def history(self, count: int, before: str = "+") -> list[dict[str, object]]:
+        """The last `count` events, oldest first, each with its `id`."""
+        found = await self._client.xrevrange(keys.events_key(self.id), max=before, count=count)
+        return [{"id": at, **json.loads(fields["event"])} for at, fields in reversed(found)]
+
+    async def forget(self) -> None:
+        """Deletes everything that the store knows of the town."""
+        town = self._town or await self.load()
+        names = [keys.town_key(self.id), keys.events_key(self.id), keys.commands_key(self.id)]
+        names += [keys.records_key(self.id, kind) for kind in keys.RECORD_KINDS]
+        names += [keys.commands_key(self.id, agent) for agent in town.agents]
+        await self._client.delete(*names)
+
+    async def _once(
+        self, decide: Callable[[Town], Any], attempt: Attempt, entry: Entry | None
+    ) -> Any:
+        for _ in range(3):
+            town = self._town or await self.load()
+            if self._tx == attempt.tx:
+                return attempt.result
+            town.now = wire.now_ms()
+            try:
+                attempt.result = decide(town)
+                self._settle(town)
+                reply = wire.encode_reply(entry.command, attempt.result()) if entry else ""
+            except BaseException:
+                town.rollback()
+                raise
+            if await self._write(town, attempt.tx, entry, reply):
+                return attempt.result
+        raise Unavailable("something else writes this town", hint="tt daemon status")
+
+    async def _write(self, town: Town, tx: str, entry: Entry | None, reply: str) -> bool:
+        """Writes the change under way; False: it was decided on an old revision."""
+        change = town.change
+        if not change and entry is None:
+            town.commit()
+            return True
+        try:
+            status, last = await self._send(change, tx, entry, reply)
+        except ResponseError as error:
+            town.rollback()
+            raise Unavailable(
+                f"Redis refused to write: {error}", hint="free memory or disk, then try again"
+            ) from error
+        except BaseException:
+            self._town = None
+            raise
+        if status == "known":
+            town.rollback()
+            raise AlreadyAnswered
+        if status == "stale":
+            self._town = None
+            return False
+        town.commit()
+        self._revision, self._tx = str(int(self._revision) + 1), tx
+        self.last_event = last or self.last_event
+        for watcher in self._watchers:
+            watcher.set()
+        return True
+
+    async def _send(
+        self, change: Change, tx: str, entry: Entry | None, reply: str
+    ) -> tuple[str, str]:
+        wakes = [keys.wake_channel(self.id, agent) for agent in sorted(change.wakes)]
+        about = [entry.done_key, entry.stream] if entry else ["", ""]
+        status, last = await self._commit(
+            keys=[keys.town_key(self.id), keys.events_key(self.id), *about],
+            args=[
+                self._revision,
+                tx,
+                _text(list(_writes(self.id, change))),
+                _text([_text(event) for event in change.events]),
+                MAX_EVENTS,
+                reply,
+                wire.DONE_SECONDS,
+                entry.channel if entry else "",
+                entry.entry if entry else "",
+                keys.GROUP,
+                _text(wakes),
+            ],
+        )
+        return status, last
+
+
+def _writes(town: str, change: Change) -> Any:
+    for (kind, record_id), record in change.records.items():
+        if kind == Meta.kind and record is not None:
+            yield ["HSET", keys.town_key(town), "meta", _dump(record)]
+        elif record is None:
+            yield ["HDEL", keys.records_key(town, kind), record_id]
+        else:
+            yield ["HSET", keys.records_key(town, kind), record_id, _dump(record)]
+
+
+def _dump(record: Record) -> str:
+    return _text(record.to_json())
+
+
+def _text(data: object) -> str:
+    return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+
+
+async def answer(
+    client: redis.asyncio.Redis, entry: Entry, reply: str, *, life: int = wire.DONE_SECONDS
+) -> None:
+    """Records, acknowledges and announces a reply that goes with no change.
+
+    A server without memory refuses the record: then the reply is announced only, and the same
+    command sent again is carried out again.
+    """
+    try:
+        await _answer(client, entry, reply, life)
+    except ResponseError:
+        await _answer(client, entry, reply, None)
+
+
+async def _answer(client: redis.asyncio.Redis, entry: Entry, reply: str, life: int | None) -> None:
+    pipe = client.pipeline(transaction=True)
+    if life is not None:
+        pipe.set(entry.done_key, reply, ex=life)
+    pipe.xack(entry.stream, keys.GROUP, entry.entry)
+    pipe.xdel(entry.stream, entry.entry)
+    pipe.publish(entry.channel, reply)
+    await pipe.execute()

@@ -1,0 +1,144 @@
+"""What a supervisor does next: pure functions of the town, the clock and the limits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from tinytownd.domain.agent import Agent
+from tinytownd.domain.message import Message, Round
+from tinytownd.domain.task import Task
+from tinytownd.domain.town import Town
+
+#: After its verdict, or its CLI's final record, a round's process gets so long to end, in seconds.
+#: Several CLIs hang there (measured); a minute lets one finish its last words.
+VERDICT_GRACE = 60.0
+FINAL_GRACE = 10.0
+
+
+@dataclass(frozen=True)
+class Begin:
+    """Start a round with this task and these messages."""
+
+    task: Task | None
+    messages: tuple[Message, ...]
+
+
+@dataclass(frozen=True)
+class Move:
+    """A step in the agent's table that needs no process."""
+
+    event: str
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Nudge:
+    """Work came due with the clock alone: have the conductor look."""
+
+
+@dataclass(frozen=True)
+class Sleep:
+    """Nothing to do before `until` (milliseconds since the epoch), or before a wake."""
+
+    until: int | None = None
+
+
+@dataclass(frozen=True)
+class Gone:
+    """The agent is no member of the town any more."""
+
+
+Step = Begin | Move | Nudge | Sleep | Gone
+
+
+def next_step(town: Town, agent_id: str) -> Step:
+    """What to do about an agent that has no round."""
+    agent = town.agents.get(agent_id)
+    if agent is None:
+        return Gone()
+    wanted = {"stop": ("stopped", "kill"), "close": ("cold", "close"), "pause": ("paused", "pause")}
+    if agent.desired in wanted:
+        state, event = wanted[agent.desired]
+        return Sleep() if agent.state == state else Move(event)
+    if agent.restart or agent.state == "paused":
+        return Move("start")
+    if agent.state == "starting":
+        return Move("rest")
+    return idle_step(town, agent) if agent.state == "idle" else Sleep()
+
+
+def idle_step(town: Town, agent: Agent) -> Step:
+    """What an idle agent does: urgent work first, then older; nothing costs a token but work."""
+    if agent.max_rounds is not None and agent.rounds_since_start >= agent.max_rounds:
+        return Move("kill", f"its {agent.max_rounds} rounds are used up")
+    if agent.hold_until is not None and agent.hold_until > town.now:
+        return Sleep(agent.hold_until)
+    queue = town.queue(agent.name)
+    waiting = tuple(m for m in town.inbox(agent.name) if m.state == "waiting")
+    if queue or any(message.starts_round for message in waiting):
+        urgent_first = sorted(waiting, key=lambda m: (m.priority != "urgent", m.seq))
+        return Begin(queue[0] if queue else None, tuple(urgent_first))
+    due = [task.not_before for task in town.ready(agent.name) if task.not_before is not None]
+    if not due:
+        return Sleep()
+    return Nudge() if min(due) <= town.now else Sleep(min(due))
+
+
+@dataclass(frozen=True)
+class Limits:
+    """A round's bounds, in seconds."""
+
+    silence: float
+    wall: float
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Seconds, on a clock that cannot jump: since the start, the last output, and so on.
+
+    None: it has not happened.
+    """
+
+    running: float
+    silent: float
+    verdict: float | None = None
+    final: float | None = None
+
+
+@dataclass(frozen=True)
+class Stop:
+    """End the round's processes. `how` says what that means for its task."""
+
+    reason: str
+    how: Literal["interrupted", "failed", "over"]
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Let it run, and look again after `seconds` at the latest."""
+
+    seconds: float
+
+
+def look(agent: Agent, running: Round, limits: Limits, clock: Clock) -> Stop | Watch:
+    """Whether a running round may run on."""
+    wills = {"stop": "the agent was killed", "pause": "the agent was interrupted"}
+    if running.stopping is not None:
+        return Stop(running.stopping, "interrupted")
+    if agent.desired in wills:
+        return Stop(wills[agent.desired], "interrupted")
+    bounds = [
+        (limits.wall, clock.running, f"it ran longer than {limits.wall:g} s", "failed"),
+        (limits.silence, clock.silent, f"it was silent for {limits.silence:g} s", "failed"),
+        (VERDICT_GRACE, clock.verdict, "its task is over", "over"),
+        (FINAL_GRACE, clock.final, "it hung after its final record", "over"),
+    ]
+    left = []
+    for bound, spent, reason, how in bounds:
+        if spent is None:
+            continue
+        if spent >= bound:
+            return Stop(reason, how)  # type: ignore[arg-type]
+        left.append(bound - spent)
+    return Watch(min(left))

@@ -1,0 +1,215 @@
+"""One supervisor an agent: it asks `decide` what to do, and does it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import structlog
+
+from tinytownd.config import Config
+from tinytownd.domain.agent import Agent
+from tinytownd.domain.errors import TownError
+from tinytownd.domain.message import Round
+from tinytownd.domain.names import PRIORITIES
+from tinytownd.domain.town import Town
+from tinytownd.runtimes.catalogue import Runtime
+from tinytownd.store.town import TownStore
+from tinytownd.supervisor import verdict
+from tinytownd.supervisor.decide import Begin, Gone, Move, Nudge, Sleep, Step, next_step
+from tinytownd.supervisor.round import RoundRunner
+from tinytownd.supervisor.slots import Slots
+from tinytownd.supervisor.verdict import Ending, Retries
+
+log = structlog.get_logger(__name__)
+#: A supervisor looks by itself so often, in seconds: a lost wake costs latency, never work.
+SAFETY_TICK = 60.0
+#: The pause after a fault of our own, in seconds.
+FAULT_PAUSE = 1.0
+
+
+class Host(Protocol):
+    """What a supervisor needs of the daemon around it."""
+
+    store: TownStore
+    slots: Slots
+
+    @property
+    def config(self) -> Config:
+        """The town's settings as the files have them now; raises `TownError`."""
+
+    def runtime(self, cli: str) -> Runtime:
+        """How that CLI is run; raises `TownError`."""
+
+    def missing(self, runtime: Runtime) -> str | None:
+        """Why a CLI cannot be started, or None."""
+
+    async def enter(self, agent: Agent, running: Round) -> dict[str, str]:
+        """Lets the round's process speak for the agent: its environment."""
+
+    async def readmit(self, agent: Agent, running: Round) -> None:
+        """The same for a round that runs on from an earlier daemon."""
+
+    async def leave(self, agent: Agent) -> None:
+        """After the round: every command that it wrote has been carried out."""
+
+
+@dataclass
+class Supervisor:
+    """Keeps one agent as it is wanted, and its work going."""
+
+    host: Host
+    agent_id: str
+
+    def __post_init__(self) -> None:
+        self._wake = asyncio.Event()
+        self._round: RoundRunner | None = None
+
+    def wake(self) -> None:
+        """Has it look now."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Runs until the agent is gone or the daemon stops. A fault of ours never ends it."""
+        while True:
+            try:
+                await self._run()
+                return
+            except Exception:
+                log.exception("supervisor.fault", town=self.host.store.id, agent=self.agent_id)
+                await asyncio.sleep(FAULT_PAUSE)
+
+    async def _run(self) -> None:
+        await self._take_over()
+        while True:
+            self._wake.clear()
+            step = await self.host.store.read(lambda town: next_step(town, self.agent_id))
+            match step:
+                case Gone():
+                    return
+                case Sleep(until):
+                    await self._sleep(until)
+                case Begin():
+                    await self._begin(step)
+                case _:
+                    await self._step(step)
+
+    async def _sleep(self, until: int | None) -> None:
+        left = SAFETY_TICK if until is None else (until - time.time() * 1000) / 1000
+        try:
+            async with asyncio.timeout(max(0.0, min(left, SAFETY_TICK))):
+                await self._wake.wait()
+        except TimeoutError:
+            pass
+
+    async def _step(self, step: Step) -> None:
+        await self.host.store.transact(lambda town: carry_out(town, self.agent_id, step, self._cli))
+
+    def _cli(self, agent: Agent) -> str | None:
+        """Why the agent's CLI cannot be started, or None."""
+        try:
+            return self.host.missing(self.host.runtime(agent.cli))
+        except TownError as error:
+            return error.message
+
+    async def _begin(self, step: Begin) -> None:
+        """Waits for a slot, then starts what is due by then, and follows it to its end."""
+        rank, age = (
+            step.task.rank
+            if step.task
+            else (min(PRIORITIES.index(m.priority) for m in step.messages), step.messages[0].seq)
+        )
+        async with self.host.slots.slot(self.host.store.id, rank, age):
+            running = await self.host.store.transact(self._start)
+            if running is not None:
+                await self._follow(running, adopted=False)
+
+    def _start(self, town: Town) -> Round | None:
+        step = next_step(town, self.agent_id)
+        if not isinstance(step, Begin):
+            return None
+        agent = town.agents[self.agent_id]
+        cli = "shell" if step.task and step.task.run is not None else agent.cli
+        return verdict.begin(town, agent, step, token=os.urandom(16).hex(), cli=cli)
+
+    async def _take_over(self) -> None:
+        """Follows the round that an earlier daemon started."""
+        running = await self.host.store.read(lambda town: open_round(town, self.agent_id))
+        if running is not None:
+            self.host.slots.adopt()
+            try:
+                await self._follow(running, adopted=True)
+            finally:
+                self.host.slots.release()
+
+    async def _follow(self, running: Round, *, adopted: bool) -> None:
+        runner = RoundRunner(self.host, self.agent_id, running, self._wake)
+        ending = await (runner.take_over() if adopted else runner.run())
+        await self.host.store.transact(lambda town: self._finish(town, running.id, ending))
+
+    def _finish(self, town: Town, round_id: str, ending: Ending) -> None:
+        running = town.rounds.get(round_id)
+        if running is not None and running.outcome is None:
+            verdict.finish(town, running, ending, retries(self.host, town, running))
+
+
+def open_round(town: Town, agent_id: str) -> Round | None:
+    """The round that the agent is in, as the store has it."""
+    agent = town.agents.get(agent_id)
+    return town.rounds.get(agent.round) if agent is not None and agent.round else None
+
+
+def retries(host: Host, town: Town, running: Round) -> Retries:
+    """The limits that hold for the round; the defaults while the configuration is broken."""
+    try:
+        limits = host.config.limits
+    except TownError as error:
+        log.warning("config.broken", town=town.id, agent=running.agent, error=error.message)
+        limits = Config().limits
+    return Retries(
+        int(limits.attempts), limits.backoff_seconds * 1000, limits.backoff_max_seconds * 1000
+    )
+
+
+def carry_out(
+    town: Town, agent_id: str, step: Step, broken: Callable[[Agent], str | None]
+) -> None:
+    """A step without a process, if it is still the one to take."""
+    agent = town.agents.get(agent_id)
+    if agent is None or next_step(town, agent_id) != step:
+        return
+    if isinstance(step, Nudge):
+        town.touch(agent.name)
+    elif isinstance(step, Move):
+        move(town, agent, step, broken(agent) if step.event == "rest" else None)
+
+
+def move(town: Town, agent: Agent, step: Move, broken: str | None) -> None:
+    """One step in the agent's table, with its event."""
+    if step.event == "start":
+        start(town, agent)
+        return
+    if broken is not None:
+        town.put(agent.advance("break", town.now, hold_reason=broken))
+        town.event("agent.error", "daemon", agent=agent.name, text=broken)
+        return
+    desired = "stop" if step.event == "kill" else agent.desired
+    town.put(agent.advance(step.event, town.now, desired=desired))
+    told = {"kill": "agent.stopped", "close": "agent.closed", "pause": "agent.paused"}
+    if step.event in told:
+        town.event(told[step.event], "daemon", agent=agent.name, text=step.reason)
+
+
+def start(town: Town, agent: Agent) -> None:
+    """A start, or what is left of one for an agent that rests anyway."""
+    fresh = agent.but(restart=False)
+    if agent.state != "paused":
+        fresh = fresh.but(rounds_since_start=0)
+    if agent.state in ("paused", "cold", "stopped", "error"):
+        fresh = fresh.advance("start", town.now)
+    town.put(fresh)

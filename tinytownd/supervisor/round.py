@@ -1,0 +1,235 @@
+"""One round: the process started or taken over, watched, ended, and its transcript judged."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import structlog
+
+from tinytownd.domain.agent import Agent
+from tinytownd.domain.errors import TownError
+from tinytownd.domain.message import Round
+from tinytownd.domain.town import Town
+from tinytownd.runtimes.catalogue import Runtime
+from tinytownd.runtimes.process import RoundFiles, RoundProcess, adopt, spawn
+from tinytownd.runtimes.readers import Reader, Transcript, reader
+from tinytownd.runtimes.verdict import verdict
+from tinytownd.supervisor import prompt
+from tinytownd.supervisor.decide import Clock, Limits, Stop, Watch, look
+from tinytownd.supervisor.verdict import Ending
+
+if TYPE_CHECKING:
+    from tinytownd.supervisor.loop import Host
+
+log = structlog.get_logger(__name__)
+#: How often a running round's output is looked at, in seconds: for silence and final records.
+TAIL_SECONDS = 1.0
+#: Bytes of output read at a time.
+CHUNK = 1 << 20
+
+
+@dataclass
+class Tail:
+    """A growing file of output, fed to its reader as it grows."""
+
+    path: Path
+    reader: Reader
+    read: int = 0
+    size: int = 0
+
+    def grown(self, other: Path) -> bool:
+        """Reads what is new; whether anything is, here or in `other` (stderr)."""
+        size = _size(self.path) + _size(other)
+        grown, self.size = size != self.size, size
+        while chunk := self._next():
+            self.reader.feed(chunk)
+        return grown
+
+    def _next(self) -> bytes:
+        try:
+            with self.path.open("rb") as file:
+                file.seek(self.read)
+                chunk = file.read(CHUNK)
+        except FileNotFoundError:
+            return b""
+        self.read += len(chunk)
+        return chunk
+
+    def finish(self, other: Path) -> Transcript:
+        """Reads the rest, and what it all amounts to."""
+        self.grown(other)
+        return self.reader.finish()
+
+
+@dataclass
+class RoundRunner:
+    """Carries one round to its end; cancelled, it leaves the process running."""
+
+    host: Host
+    agent_id: str
+    running: Round
+    wake: asyncio.Event
+    started: float = field(default_factory=lambda: asyncio.get_running_loop().time())
+
+    async def run(self) -> Ending:
+        """Starts the round's process and follows it."""
+        agent, directory, text = await self.host.store.read(self._prepare)
+        files = RoundFiles(directory)
+        try:
+            runtime = self.host.runtime(self.running.cli)
+            env = await self.host.enter(agent, self.running)
+            files.create()
+            files.write(files.prompt, text)
+            model = agent.model if runtime.name == agent.cli else None
+            invocation = runtime.invocation(files.prompt, text, self.running.resumed, model)
+            process = spawn(files, invocation, cwd=_root(directory), env=env)
+        except (OSError, TownError) as error:
+            log.warning("round.not_started", **self._about, error=str(error))
+            return self._ending("failed", error=f"it could not be started: {error}")
+        log.info("round.started", **self._about, pid=process.pid, cli=runtime.name)
+        return await self._follow(process, runtime)
+
+    async def take_over(self) -> Ending:
+        """Follows a round that an earlier daemon started, or finds that it never was."""
+        agent, directory, _ = await self.host.store.read(self._prepare)
+        files = RoundFiles(directory)
+        try:
+            runtime = self.host.runtime(self.running.cli)
+            process = adopt(files, self.running.token)
+            if process is None:
+                return self._ending("interrupted", error="the daemon ended before it started")
+            await self.host.readmit(agent, self.running)
+        except (OSError, TownError) as error:
+            return self._ending("failed", error=f"it could not be taken over: {error}")
+        log.info("round.taken_over", **self._about, pid=process.pid)
+        return await self._follow(process, runtime)
+
+    @property
+    def _about(self) -> dict[str, object]:
+        running = self.running
+        return {
+            "town": self.host.store.id,
+            "agent": running.agent,
+            "task": running.task,
+            "round": int(running.id),
+        }
+
+    def _prepare(self, town: Town) -> tuple[Agent, Path, str]:
+        agent = town.agents[self.agent_id]
+        directory = Path(town.meta.dir) / ".tt" / "rounds" / agent.name / self.running.id
+        messages = [town.messages[m] for m in self.running.messages if m in town.messages]
+        task = town.tasks.get(self.running.task or "")
+        return agent, directory, prompt.write(town, agent, task, messages)
+
+    async def _follow(self, process: RoundProcess, runtime: Runtime) -> Ending:
+        tail = Tail(process.files.stdout, reader(runtime.reader))
+        over = asyncio.ensure_future(process.wait())
+        try:
+            stop = await self._watch(process, tail, over)
+            code = await over
+        except asyncio.CancelledError:
+            over.cancel()
+            process.detach()
+            raise
+        agent = await self.host.store.read(lambda town: town.agents[self.agent_id])
+        await self.host.leave(agent)
+        ending = self._judge(tail.finish(process.files.stderr), code, process, stop)
+        log.info("round.ended", **self._about, outcome=ending.how, code=code, error=ending.error)
+        return ending
+
+    async def _watch(
+        self, process: RoundProcess, tail: Tail, over: asyncio.Future[int | None]
+    ) -> Stop | None:
+        """Looks at wakes, at output and at the clock until the process is over or must be."""
+        loop = asyncio.get_running_loop()
+        heard = loop.time()
+        seen: dict[str, float] = {}
+        while not over.done():
+            self.wake.clear()
+            now = loop.time()
+            if tail.grown(process.files.stderr):
+                heard = now
+            if tail.reader.final:
+                seen.setdefault("final", now)
+            step = await self._look(now, heard, seen)
+            if isinstance(step, Stop):
+                log.info("round.stopping", **self._about, reason=step.reason)
+                await process.stop(self._limits()[1])
+                return step
+            waking = asyncio.ensure_future(self.wake.wait())
+            timeout = min(step.seconds, TAIL_SECONDS)
+            await asyncio.wait(
+                {over, waking}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED
+            )
+            waking.cancel()
+        return None
+
+    async def _look(self, now: float, heard: float, seen: dict[str, float]) -> Stop | Watch:
+        agent, running = await self.host.store.read(
+            lambda town: (town.agents[self.agent_id], town.rounds[self.running.id])
+        )
+        if running.verdict_at is not None:
+            seen.setdefault("verdict", now)
+        if agent.desired == "close" and agent.state == "working":
+            await self.host.store.transact(lambda town: _turn(town, self.agent_id, "drain"))
+        if agent.desired == "run" and agent.state == "draining":
+            await self.host.store.transact(lambda town: _turn(town, self.agent_id, "carry on"))
+        since = {name: now - at for name, at in seen.items()}
+        clock = Clock(now - self.started, now - heard, since.get("verdict"), since.get("final"))
+        return look(agent, running, self._limits()[0], clock)
+
+    def _limits(self) -> tuple[Limits, float]:
+        """The bounds of a round and the grace between TERM and KILL, in seconds."""
+        try:
+            limits = self.host.config.limits
+        except TownError:
+            return Limits(600.0, 7200.0), 10.0
+        return Limits(limits.silence_seconds, limits.wall_seconds), limits.grace_seconds
+
+    def _judge(
+        self, transcript: Transcript, code: int | None, process: RoundProcess, stop: Stop | None
+    ) -> Ending:
+        outcome = verdict(transcript, code, process.files.stderr_tail())
+        told = {
+            "text": outcome.text,
+            "session": outcome.session,
+            "input_tokens": outcome.input_tokens or None,
+            "output_tokens": outcome.output_tokens or None,
+            "cost_usd": outcome.cost_usd,
+            "cumulative": outcome.cumulative,
+        }
+        if stop is not None and stop.how != "over":
+            return self._ending(stop.how, error=stop.reason, **told)
+        return self._ending(
+            outcome.kind,
+            error=outcome.error,
+            session_lost=outcome.session_lost and self.running.resumed is not None,
+            resets_at=outcome.resets_at,
+            **told,
+        )
+
+    def _ending(self, how: str, **told: object) -> Ending:
+        jitter = random.random()  # noqa: S311 -- spreads retries, keeps no secret
+        return Ending(how, jitter=jitter, **told)  # type: ignore[arg-type]
+
+
+def _turn(town: Town, agent_id: str, event: str) -> None:
+    agent = town.agents[agent_id]
+    if agent.state == ("working" if event == "drain" else "draining"):
+        town.put(agent.advance(event, town.now))
+
+
+def _root(directory: Path) -> Path:
+    """The town's directory of a round's directory: where a round runs, for now."""
+    return directory.parents[3]
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0

@@ -1,0 +1,184 @@
+"""The daemon's towns: opening those that are registered, making new ones, forgetting them."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+from pathlib import Path
+
+import structlog
+
+from tinytownd import wire
+from tinytownd.config import Watched, load_home
+from tinytownd.domain.errors import BadInput, NotFound, TownError
+from tinytownd.domain.names import check_name
+from tinytownd.domain.town import Meta
+from tinytownd.handlers.plans import push
+from tinytownd.handlers.registry import Context, Speaker
+from tinytownd.home import RegisteredTown, read_towns, write_towns
+from tinytownd.host import Around, TownHost
+from tinytownd.place import Place, default_name, place
+
+log = structlog.get_logger(__name__)
+
+
+class Towns:
+    """All towns of a home: those that are open, and those that could not be opened."""
+
+    def __init__(self, around: Around) -> None:
+        self._around = around
+        self.open: dict[str, TownHost] = {}
+
+    # At the daemon's start and end
+
+    async def open_registered(self) -> None:
+        """Opens every town of the registry; one that cannot be opened stays offline."""
+        await self._clear_rehearsals()
+        for town in read_towns(self._around.home):
+            try:
+                await self._open(Place(town.dir), town.id)
+            except TownError as error:
+                log.warning("town.offline", town=town.id, dir=str(town.dir), error=error.message)
+
+    async def close_all(self) -> None:
+        """Closes all towns, the last opened first; rounds run on."""
+        for host in reversed(list(self.open.values())):
+            await host.close()
+        self.open.clear()
+
+    # For the verbs
+
+    async def init(self, directory: str, name: str | None) -> tuple[TownHost, bool]:
+        """Makes a town of a directory; again it changes nothing. Raises `TownError`."""
+        where = place(directory)
+        fresh = not where.config.exists()
+        if name is not None:
+            check_name(name, "name of the town")
+        config = Watched(self._around.home.config, where.config)
+        if fresh:
+            cli = _default_cli(self._around.home.config)
+            where.make(name or default_name(where.directory), cli)
+        made_id = where.give_id()
+        label = name or config.get().town.name
+        host = await self.open_place(where, label)
+        if name is not None and host.name != name and not (fresh or made_id):
+            raise BadInput(
+                f"this directory is the town {host.name} already",
+                hint=f"to rename it: tt config town.name {name}",
+            )
+        return host, fresh or made_id
+
+    async def open_place(self, where: Place, name: str | None = None) -> TownHost:
+        """The open town of a directory with `tinytown.toml`; registers it. Raises `TownError`."""
+        if not where.config.exists():
+            raise NotFound(f"{where.directory} is no town", hint="tt init")
+        where.give_id()
+        town_id = where.town_id or ""
+        if town_id in self.open and self.open[town_id].place == where:
+            return self.open[town_id]
+        self._refuse_copy(where, town_id)
+        if town_id in self.open:
+            await self.open.pop(town_id).close()
+        label = name or Watched(self._around.home.config, where.config).get().town.name
+        host = await self._open(where, town_id, label)
+        self._register(RegisteredTown(town_id, host.name, where.directory))
+        return host
+
+    async def rehearse(self, directory: str, plan: str) -> tuple[TownHost, dict[str, object]]:
+        """A scratch copy of a town with a plan pushed and every CLI played. Raises `TownError`."""
+        original = await self.open_place(place(directory))
+        scratch = Place(self._rehearsals / secrets.token_hex(5))
+        scratch.directory.mkdir(parents=True, mode=0o700)
+        shutil.copy(original.place.config, scratch.config)
+        scratch.give_id()
+        town_id = scratch.town_id or ""
+        try:
+            host = await self._open(scratch, town_id, f"{original.name} (rehearsal)", scratch=True)
+            pushed = await host.store.transact(
+                lambda town: push(Context(town, Speaker(), host), text=plan)
+            )
+        except TownError:
+            await self.forget_rehearsal(scratch)
+            raise
+        return host, pushed()
+
+    async def forget(self, directory: str) -> TownHost | RegisteredTown:
+        """Takes a town out of the registry and the store; its files stay. Raises `NotFound`."""
+        where = Place(Path(directory).resolve())
+        if where.directory.parent == self._rehearsals:
+            return await self.forget_rehearsal(where)
+        towns = read_towns(self._around.home)
+        found = next((town for town in towns if town.dir == where.directory), None)
+        if found is None:
+            raise NotFound(f"no town is registered at {directory}", hint="tt towns")
+        host = self.open.pop(found.id, None)
+        if host is not None:
+            busy = await host.store.read(lambda t: [a.name for a in t.agents.values() if a.round])
+            if busy:
+                self.open[found.id] = host
+                raise BadInput(f"{', '.join(busy)} still work there", hint="tt stop --now")
+            await host.close()
+            await host.store.forget()
+        write_towns(self._around.home, [town for town in towns if town.id != found.id])
+        return found
+
+    async def forget_rehearsal(self, where: Place) -> TownHost:
+        """Ends a rehearsal: nothing of it stays."""
+        town_id = where.town_id or ""
+        host = self.open.pop(town_id, None) or TownHost(self._around, where, town_id)
+        await host.close()
+        try:
+            await host.store.forget()
+        except NotFound:
+            log.info("rehearsal.empty", town=town_id)
+        shutil.rmtree(where.directory, ignore_errors=True)
+        return host
+
+    # Inside
+
+    @property
+    def _rehearsals(self) -> Path:
+        return (self._around.home.path / "rehearsals").resolve()
+
+    async def _clear_rehearsals(self) -> None:
+        if self._rehearsals.is_dir():
+            for directory in self._rehearsals.iterdir():
+                await self.forget_rehearsal(Place(directory))
+
+    async def _open(
+        self, where: Place, town_id: str, name: str = "", *, scratch: bool = False
+    ) -> TownHost:
+        if where.town_id != town_id:
+            raise NotFound(f"{where.directory} is not there, or another town now")
+        host = TownHost(self._around, where, town_id, rehearsal=scratch)
+        meta = Meta(
+            id=town_id,
+            name=name,
+            dir=str(where.directory),
+            created_at=wire.now_ms(),
+            scratch=scratch,
+        )
+        await host.store.create(meta)
+        town = await host.open()
+        host.name = town.meta.name
+        self.open[town_id] = host
+        log.info("town.opened", town=town_id, name=host.name, dir=str(where.directory))
+        return host
+
+    def _refuse_copy(self, where: Place, town_id: str) -> None:
+        for town in read_towns(self._around.home):
+            there = Place(town.dir)
+            if town.id == town_id and town.dir != where.directory and there.town_id == town_id:
+                raise BadInput(
+                    f"{where.directory} is a copy of the town at {town.dir}",
+                    hint=f"to make it a town of its own: rm -r {where.private} && tt init",
+                )
+
+    def _register(self, town: RegisteredTown) -> None:
+        others = [one for one in read_towns(self._around.home) if one.id != town.id]
+        write_towns(self._around.home, [*others, town])
+
+
+def _default_cli(home_config: Path) -> str:
+    """The CLI that the home prefers for new towns."""
+    return load_home(home_config).town.default_cli
