@@ -218,7 +218,7 @@ async def test_home_deeper_than_a_socket_address(tmp_path: Path, connected: Conn
 
 
 async def serve(path: Path, answer: Callable[[bytes], bytes]) -> asyncio.Server:
-    """The far end of the socket: answers each command by its name."""
+    """The far end of the socket: answers each command by its name; b"" hangs up."""
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while head := await reader.readline():
@@ -226,7 +226,10 @@ async def serve(path: Path, answer: Callable[[bytes], bytes]) -> asyncio.Server:
             for _ in range(int(head[1:])):
                 await reader.readline()
                 parts.append((await reader.readline()).strip())
-            writer.write(answer(parts[0].upper()))
+            reply = answer(parts[0].upper())
+            if not reply:
+                break
+            writer.write(reply)
         writer.close()
 
     return await asyncio.start_unix_server(talk, path)

@@ -37,7 +37,8 @@ def spawn(  # noqa: PLR0913  # one parameter an option
 ) -> None:
     """Add an agent to the team."""
     target = client.here()
-    last = events.last_id(target) if foreground else ""
+    # Before it is there: nothing that it does may be missed.
+    follower = _Follower(target, name) if foreground else None
     options = {"cli": cli, "model": model, "role": role, "nickname": nickname, "parent": parent}
     options["instructions"] = text_or_file(instructions, "instructions")
     reply = client.send(target, "agent.spawn", {"name": name, "max_rounds": max_rounds, **options})
@@ -47,33 +48,40 @@ def spawn(  # noqa: PLR0913  # one parameter an option
         said = f"{agent['name']} is there already ({agent['cli']}, {agent['state']})"
     output.show({**agent, "created": reply["created"]}, [said])
     output.flush()
-    if foreground:
-        _show_until_gone(target, agent["name"], last)
+    if follower:
+        follower.show_until_gone()
 
 
-def _show_until_gone(target: client.Target, name: str, last: str) -> None:
-    transcript = transcripts.Transcript(transcripts.directory_of(target, name), latest=0)
-    try:
-        with events.Stream(target, last) as stream:
-            gone = False
-            while not gone:
-                told = [e for e in stream.read(_LOOK_SECONDS) if e.get("agent") == name]
-                gone = any(_may_be_over(e) for e in told) and _is_gone(target, name)
-                output.write(output.clean(transcript.read()), end="")
-                output.flush()
-    except KeyboardInterrupt:
-        output.note(f"{name} goes on; tt kill {name} ends it")
-    finally:
-        transcript.close()
+class _Follower:
+    """Shows what an agent prints from now on, until it is stopped or closed."""
 
+    def __init__(self, target: client.Target, name: str) -> None:
+        self._target, self._name = target, name
+        self._last = events.last_id(target)
+        self._transcript = transcripts.Transcript(transcripts.rounds_of(target, name), latest=0)
 
-def _may_be_over(event: events.Event) -> bool:
-    return event["event"] in ("agent.stopped", "agent.closed", "agent.pruned", "round.ended")
+    def show_until_gone(self) -> None:
+        """Returns when the agent is gone, or when the person has seen enough."""
+        try:
+            with events.Stream(self._target, self._last) as stream:
+                gone = False
+                while not gone:
+                    gone = self._may_be_over(stream.read(_LOOK_SECONDS)) and self._is_gone()
+                    output.write(output.clean(self._transcript.read()), end="")
+                    output.flush()
+        except KeyboardInterrupt:
+            output.note(f"{self._name} goes on; tt kill {self._name} ends it")
+        finally:
+            self._transcript.close()
 
+    def _may_be_over(self, batch: list[events.Event]) -> bool:
+        ends = ("agent.stopped", "agent.closed", "agent.pruned", "round.ended")
+        return any(e.get("agent") == self._name and e["event"] in ends for e in batch)
 
-def _is_gone(target: client.Target, name: str) -> bool:
-    states = {a["name"]: a["state"] for a in client.send(target, "agent.list", {})["agents"]}
-    return states.get(name, "stopped") in _GONE
+    def _is_gone(self) -> bool:
+        agents = client.send(self._target, "agent.list", {})["agents"]
+        states = {agent["name"]: agent["state"] for agent in agents}
+        return states.get(self._name, "stopped") in _GONE
 
 
 @verb("list", example="tt list --json")
@@ -85,7 +93,7 @@ def list_agents() -> None:
 
 def _change(verb_: str, name: str, said: str) -> None:
     agent = client.town(verb_, name=name)["agent"]
-    output.show(agent, [f"{agent['name']} {said} ({agent['state']})"])
+    output.show(agent, [f"{agent['name']} {said} (now {agent['state']})"])
 
 
 @verb("kill", example="tt kill developer")
@@ -106,7 +114,7 @@ def close(agent: AgentName) -> None:
 @verb("interrupt", example="tt interrupt developer")
 def interrupt(agent: AgentName) -> None:
     """Pause an agent; it keeps its session."""
-    _change("agent.interrupt", agent, f"is paused; tt resume {agent} lets it go on")
+    _change("agent.interrupt", agent, f"pauses; tt resume {agent} lets it go on")
 
 
 @verb("resume", example="tt resume developer")

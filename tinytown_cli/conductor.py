@@ -70,7 +70,8 @@ def _conduct(target: client.Target, *, spawn: bool) -> int:
     for agent in started["missing"]:
         output.note(_missing(agent))
     end = live.follow(target, last)
-    output.show(end, _page(end))
+    # A terminal shows the tasks already.
+    output.show(end, [_summary(end)] if output.on_terminal() else _page(end))
     output.flush()
     return _verdict(end)
 
@@ -81,17 +82,21 @@ def _missing(agent: client.Data) -> str:
 
 
 def _page(now: client.Data) -> Iterator[str]:
-    plan = now["conductor"]["plan"]
-    if plan["state"] == "none":
+    if now["conductor"]["plan"]["state"] == "none":
         yield "No plan yet. Try: tt plan --init, tt sync push"
         return
     executed = [task for task in now["tasks"] if not task.get("group")]
     width = max((output.columns(task["id"]) for task in executed), default=0)
     for task in executed:
         yield live.task_line(task, min(width, 24))
+    yield _summary(now)
+
+
+def _summary(now: client.Data) -> str:
+    plan = now["conductor"]["plan"]
     switch = "" if now["conductor"]["on"] else ", conductor off"
     done = f"{plan['completed']} of {plan['total']} done"
-    yield f"Plan {output.paint_state(plan['state'])}: {done}{switch}"
+    return f"Plan {output.paint_state(plan['state'])}: {done}{switch}"
 
 
 def _verdict(end: client.Data) -> int:
@@ -122,6 +127,8 @@ def _stuck(end: client.Data) -> tuple[str, str]:
     for task in end["tasks"]:
         if task["state"] == "cancelled":
             return f"{task['id']} was cancelled", f"tt task retry {task['id']}"
+        if task["state"] == "pending" and not task["agent"] and not task["waits_for"]:
+            return f"{task['id']} has no agent", f"tt backlog claim {task['id']} AGENT"
     return f"the plan is {end['conductor']['plan']['state']}", "tt status"
 
 

@@ -55,7 +55,7 @@ def logs(
     if agent is None:
         tail = transcripts.Tail(places.log_file())
         return _print(lambda: _readable(tail, target.town), tail.close, follow)
-    directory = transcripts.directory_of(target, agent)
+    directory = transcripts.rounds_of(target, transcripts.known_name(target, agent))
     transcript = transcripts.Transcript(directory, _LATEST_ROUNDS)
     return _print(lambda: output.clean(transcript.read()), transcript.close, follow)
 

@@ -128,6 +128,7 @@ def fit(text: str, width: int) -> str:
     """The text cut to so many columns, with an ellipsis where something is missing."""
     if columns(text) <= width:
         return text
+    text = text[: max(width, 0)]
     while text and columns(text) > width - 1:
         text = text[:-1]
     return text + "…" if width > 0 else ""

@@ -7,7 +7,7 @@ import shutil
 
 from tinytown_cli import output
 
-_STYLE = re.compile(r"\x1b\[\d*m")
+_STYLE = re.compile(r"(\x1b\[\d*m)")
 
 
 class Screen:
@@ -32,6 +32,14 @@ class Screen:
 
 
 def _cut(line: str, width: int) -> str:
-    """The line cut to the width; one that has to be cut loses its colours."""
-    plain = _STYLE.sub("", line)
-    return line if output.columns(plain) <= width else output.fit(plain, width)
+    """The line cut to so many columns, with its colours."""
+    if output.columns(_STYLE.sub("", line)) <= width:
+        return line
+    kept, room = "", width
+    for part in _STYLE.split(line):
+        if _STYLE.fullmatch(part):
+            kept += part
+        elif room > 0:
+            fitting = output.fit(part, room)
+            kept, room = kept + fitting, room - output.columns(fitting)
+    return kept

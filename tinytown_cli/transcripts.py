@@ -86,10 +86,14 @@ class Transcript:
             return []
 
 
-def directory_of(target: client.Target, name: str) -> Path:
-    """The directory of an agent's rounds. Raises `NotFound` for an agent that is not there."""
+def rounds_of(target: client.Target, name: str) -> Path:
+    """The directory of an agent's rounds; names are safe in a path (`tinytownd.domain.names`)."""
+    return (target.directory or Path()) / ".tt" / "rounds" / name
+
+
+def known_name(target: client.Target, name: str) -> str:
+    """The agent's name as it was spawned. Raises `NotFound` for one that is not there."""
     for agent in client.send(target, "agent.list", {})["agents"]:
         if agent["name"].lower() == name.lower():
-            rounds = (target.directory or Path()) / ".tt" / "rounds"
-            return rounds / str(agent["name"])
+            return str(agent["name"])
     raise NotFound(f"no agent called '{name}'", hint="tt list")

@@ -253,7 +253,6 @@ class Watched:
         """Raises what `load` raises."""
         stamp = tuple(_stamp(path) for path in self._paths)
         if self._config is None or stamp != self._stamp:
-            self._config = None
             config = load(*self._paths)
             newest = max((found[0] for found in stamp if found), default=0)
             self._config, self._stamp = config, stamp

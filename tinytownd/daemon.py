@@ -13,13 +13,11 @@ import time
 from collections.abc import AsyncIterator, Mapping
 
 import anyio
-import redis.asyncio
 import structlog
-from redis.exceptions import RedisError
 
 from tinytownd import wire
 from tinytownd.config import load_home
-from tinytownd.domain.errors import OK, Internal, NotFound, TownError
+from tinytownd.domain.errors import OK, Internal, TownError
 from tinytownd.domain.town import Meta, Town
 from tinytownd.environment import install_tt, users_environment
 from tinytownd.handlers import registry, views
@@ -28,7 +26,7 @@ from tinytownd.home import DaemonLock, Endpoint, Home
 from tinytownd.logs import set_up
 from tinytownd.store import keys
 from tinytownd.store.acl import client_acl
-from tinytownd.store.client import connect, ensure_supported
+from tinytownd.store.client import Client, connect, ensure_supported, set_user
 from tinytownd.store.commands import Command, CommandReader
 from tinytownd.store.server import Server, find_server
 from tinytownd.store.town import LOST, answer
@@ -52,7 +50,7 @@ class Daemon:
         self.users_env: Mapping[str, str] = {}
         self.slots = Slots(self._max_rounds)
         self.towns = Towns(self)
-        self.client: redis.asyncio.Redis
+        self.client: Client
         self.reader: CommandReader
         self._server: Server
         self._stopping = asyncio.Event()
@@ -117,12 +115,8 @@ class Daemon:
     async def _set_users(self) -> None:
         """The people's user; where the server lets us make none, everybody is the daemon's."""
         people = self._server.endpoint("client")
-        try:
-            await self.client.execute_command(*client_acl(people.user, people.password))
-            self._people, self._own_users = people, True
-        except RedisError as error:
-            log.warning("redis.no_users", error=str(error), fix="tt doctor")
-            self._people, self._own_users = self._server.endpoint("daemon"), False
+        self._own_users = await set_user(self.client, client_acl(people.user, people.password))
+        self._people = people if self._own_users else self._server.endpoint("daemon")
 
     def agent_endpoint(self, user: str, password: str) -> Endpoint:
         """How an agent's `tt` reaches the store: as itself, where users can be made."""
@@ -243,7 +237,7 @@ async def locked(home: Home) -> AsyncIterator[bool]:
     """Holds the home's lock; False when another daemon has it."""
     lock = DaemonLock(home)
     deadline = time.monotonic() + LOCK_SECONDS
-    while not (held := lock.acquire()) and time.monotonic() < deadline:
+    while not (held := lock.acquire()) and time.monotonic() < deadline:  # noqa: ASYNC110
         await asyncio.sleep(0.05)
     try:
         yield held
@@ -258,7 +252,7 @@ async def serve(env: Mapping[str, str]) -> int:
     home.create()
     async with locked(home) as held:
         if not held:
-            print("tinytownd runs already for", home.path, file=sys.stderr)
+            sys.stderr.write(f"tinytownd runs already for {home.path}\n")
             return OK
         set_up(home.log, env)
         await Daemon(home, env).run()
@@ -271,7 +265,7 @@ def main() -> None:
         code = asyncio.run(serve(dict(os.environ)))
     except TownError as error:
         hint = f" ({error.hint})" if error.hint else ""
-        print(f"tinytownd: {error.message}{hint}", file=sys.stderr)
+        sys.stderr.write(f"tinytownd: {error.message}{hint}\n")
         code = error.exit_code
     except KeyboardInterrupt:
         code = OK

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-import redis.asyncio
 import structlog
 
 from tinytownd import wire
@@ -31,6 +30,7 @@ from tinytownd.runtimes.process import RoundFiles
 from tinytownd.runtimes.tables import from_table
 from tinytownd.store import keys
 from tinytownd.store.acl import agent_acl
+from tinytownd.store.client import Client, set_user
 from tinytownd.store.commands import Command, CommandReader
 from tinytownd.store.town import LOST, Entry, TownStore
 from tinytownd.supervisor.loop import Supervisor
@@ -49,7 +49,7 @@ class Around(Protocol):
     """What an open town needs of the daemon."""
 
     home: Home
-    client: redis.asyncio.Redis
+    client: Client
     reader: CommandReader
     slots: Slots
     users_env: Mapping[str, str]
@@ -168,7 +168,7 @@ class TownHost:
         endpoint = self._around.agent_endpoint(user, password)
         if endpoint.user == user:
             command = agent_acl(user, password, self.id, agent.id)
-            await self._around.client.execute_command(*command)
+            await set_user(self._around.client, command)
         await self._around.reader.follow(keys.commands_key(self.id, agent.id))
         return endpoint
 

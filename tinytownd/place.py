@@ -43,7 +43,7 @@ class Place:
             return None
         found = read_text(file).strip()
         if not ID.fullmatch(found):
-            raise BadInput(f"{file} holds no town's id", hint=f"delete it, then: tt init")
+            raise BadInput(f"{file} holds no town's id", hint="delete it, then: tt init")
         return found
 
     def make(self, name: str, default_cli: str) -> bool:

@@ -83,7 +83,7 @@ class TownSettings:
     """`[town]`"""
 
     name: str = _key(
-        "town.name", "", "the town's label (the directory's name)",
+        "town.name", "", "the town's label; empty: the directory's name",
         pattern=re.compile(rf"({NAME.pattern})?"), rule=_NAME_RULE, scopes=("town",),
     )  # fmt: skip
     default_cli: str = _key(
@@ -96,7 +96,10 @@ class TownSettings:
         "town.rehearse_cli", "rehearsal", "CLI that plays every agent in a rehearsal", **_CLI
     )
     conductor_cli: str = _key(
-        "town.conductor_cli", "", "CLI of the conductor's own agent (default_cli)", **_OPTIONAL_CLI
+        "town.conductor_cli",
+        "",
+        "CLI of the conductor's own agent; empty: default_cli",
+        **_OPTIONAL_CLI,
     )
 
 

@@ -15,7 +15,7 @@ from tests.runtimes.rounds import Rounds, is_alive, wait_until
 from tinytownd.runtimes import alive
 from tinytownd.runtimes.alive import held
 from tinytownd.runtimes.catalogue import Invocation
-from tinytownd.runtimes.process import RoundFiles, adopt, spawn
+from tinytownd.runtimes.process import LEFTOVER_GRACE, RoundFiles, adopt, spawn
 from tinytownd.runtimes.readers import reader
 from tinytownd.runtimes.verdict import verdict
 
@@ -61,6 +61,15 @@ async def test_arguments_are_not_read_by_a_shell(rounds: Rounds) -> None:
     assert await rounds.argv(sys.executable, "-I", "-c", dump, *odd).wait() == 0
     assert rounds.files.stdout.read_text() == f"{[os.fsencode(word) for word in odd]}\n"
     assert not (rounds.cwd / "oops").exists()
+
+
+async def test_a_cli_named_like_a_builtin_is_no_builtin(rounds: Rounds) -> None:
+    program = rounds.cwd / "eval"
+    program.write_text('#!/bin/sh\necho "program $1"\n')
+    program.chmod(0o755)
+    rounds.env["PATH"] = f"{rounds.cwd}:{rounds.env['PATH']}"
+    assert await rounds.argv("eval", "echo oops").wait() == 0
+    assert rounds.files.stdout.read_text() == "program echo oops\n"
 
 
 @pytest.mark.parametrize(
@@ -190,6 +199,15 @@ async def test_stopping_reaches_what_escaped(rounds: Rounds) -> None:
     process = rounds.script(f"{LEFT_BEHIND['in its own session']}\n{WAIT_FOR_GO}")
     child = int(await rounds.written("child"))
     await process.stop(grace=5)
+    await wait_until(lambda: not is_alive(child))
+
+
+async def test_stopping_at_once_gives_escapees_no_grace_either(rounds: Rounds) -> None:
+    process = rounds.script(f"{LEFT_BEHIND['deaf to TERM']}\n{WAIT_FOR_GO}")
+    child = int(await rounds.written("child"))
+    started = time.monotonic()
+    await process.stop(grace=0)
+    assert time.monotonic() - started < LEFTOVER_GRACE
     await wait_until(lambda: not is_alive(child))
 
 

@@ -120,9 +120,10 @@ def plan_can_go_on(town: Town) -> bool:
     """Whether a task of the plan is ready for an agent that is there."""
     for owner in town.owners_with_ready_tasks():
         agent = town.find_agent(owner) if owner else None
-        if agent is not None and agent.available:
-            if any(task.plan is not None for task in town.ready(owner)):
-                return True
+        if agent is None or not agent.available:
+            continue
+        if any(task.plan is not None for task in town.ready(owner)):
+            return True
     return False
 
 

@@ -4,13 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from functools import cache
 from typing import Any, ClassVar, Self
-
-
-@cache
-def _fields(cls: type[Any]) -> tuple[str, ...]:
-    return tuple(field.name for field in dataclasses.fields(cls))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,17 +15,22 @@ class Record:
     """
 
     kind: ClassVar[str]
+    #: The names of the fields, in order: the dataclass makes it.
+    __match_args__: ClassVar[tuple[str, ...]]
     id: str
 
     def to_json(self) -> dict[str, object]:
         """The record as an object that `json` can write."""
-        return {name: getattr(self, name) for name in _fields(type(self))}
+        return {name: getattr(self, name) for name in self.__match_args__}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         """The record from such an object; keys it does not know are left out."""
-        known = {name: data[name] for name in _fields(cls) if name in data}
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in known.items()})
+        known: dict[str, Any] = {name: data[name] for name in cls.__match_args__ if name in data}
+        for name, value in known.items():
+            if isinstance(value, list):
+                known[name] = tuple(value)
+        return cls(**known)
 
     def but(self, **changes: Any) -> Self:
         """A copy with some fields changed."""

@@ -14,7 +14,9 @@ def complete(town: Town, task: Task, actor: str, result: str | None) -> None:
         "complete", result=result, error=None, finished_at=town.now, not_before=None
     )
     town.put(done)
-    town.event("task.completed", actor, task=task.id, agent=task.agent, text=first_line(result or ""))
+    town.event(
+        "task.completed", actor, task=task.id, agent=task.agent, text=first_line(result or "")
+    )
 
 
 def fail(town: Town, task: Task, actor: str, reason: str) -> None:

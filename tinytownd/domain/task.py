@@ -73,9 +73,7 @@ class Task(Record):
 
     def advance(self, event: str, **changes: Any) -> Self:
         """The task after `event`; raises `IllegalTransition`."""
-        return self.but(
-            state=advance(f"task {self.id}", TRANSITIONS, self.state, event), **changes
-        )
+        return self.but(state=advance(f"task {self.id}", TRANSITIONS, self.state, event), **changes)
 
     @property
     def finished(self) -> bool:

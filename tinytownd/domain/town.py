@@ -206,7 +206,7 @@ class Town:
     def records(self) -> Iterable[Record]:
         """All records but the town's own."""
         for table in (self.agents, self.tasks, self.messages, self.rounds):
-            yield from table.values()  # type: ignore[attr-defined]
+            yield from table.values()
 
     # Indexes
 

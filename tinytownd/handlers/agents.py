@@ -63,8 +63,7 @@ def already_there(ctx: Context, agent: Agent, told: dict[str, Any]) -> Answer:
     if other:
         raise Conflict(
             f"agent {agent.name} is there with other options: {', '.join(other)}",
-            hint="choose another name, or end this one first: "
-            f"tt kill {agent.name} && tt prune",
+            hint=f"choose another name, or end this one first: tt kill {agent.name} && tt prune",
         )
     if agent.desired in ("stop", "close"):
         make_room(ctx, 1)
@@ -78,9 +77,7 @@ def add(ctx: Context, name: str, told: dict[str, Any]) -> Agent:
     fields = {key: value for key, value in told.items() if value is not None}
     fields["cli"] = ctx.services.installed_cli(fields.get("cli"))
     number = ctx.town.next_id("agents")
-    agent = Agent(
-        id=f"a{number}", name=name, since=ctx.now, created_at=ctx.now, **fields
-    )
+    agent = Agent(id=f"a{number}", name=name, since=ctx.now, created_at=ctx.now, **fields)
     ctx.town.put(agent)
     ctx.town.event("agent.spawned", ctx.speaker.name, agent=name, text=agent.cli)
     ctx.town.wake(agent)

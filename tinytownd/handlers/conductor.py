@@ -16,9 +16,8 @@ def start(ctx: Context, *, spawn: bool = False) -> Answer:
         raise BadInput("there is no plan to conduct", hint="write tasks.toml, then: tt sync push")
     spawned = []
     if spawn:
-        for one in views.missing(town):
-            if town.find_agent(str(one["name"])) is None:
-                spawned.append(add(ctx, str(one["name"]), {}).name)
+        absent = [str(one["name"]) for one in views.missing(town)]
+        spawned = [add(ctx, name, {}).name for name in absent if town.find_agent(name) is None]
     if not town.meta.conducting:
         town.put(town.meta.but(conducting=True, plan_state="waiting"))
         town.event("conductor.started", ctx.speaker.name)

@@ -7,8 +7,8 @@ from pathlib import Path
 from tinytownd.config import Config, load, load_home
 from tinytownd.config_edit import set_value
 from tinytownd.domain.errors import NotFound
-from tinytownd.home import read_towns
 from tinytownd.handlers.registry import Context, verb
+from tinytownd.home import read_towns
 from tinytownd.place import place
 from tinytownd.runtimes.tables import from_table
 from tinytownd.settings import KEYS
@@ -26,14 +26,14 @@ def told(host: object) -> dict[str, object]:
 
 
 @verb("town.init", "query", home=True)
-async def init(ctx: Context, *, dir: str, name: str | None = None) -> dict[str, object]:  # noqa: A002
+async def init(ctx: Context, *, dir: str, name: str | None = None) -> dict[str, object]:
     """Makes a town of a directory; a directory that is one already is left as it is."""
     host, created = await ctx.services.towns.init(dir, name)
     return {"town": told(host), "created": created}
 
 
 @verb("town.open", "query", home=True)
-async def open_(ctx: Context, *, dir: str) -> dict[str, object]:  # noqa: A002
+async def open_(ctx: Context, *, dir: str) -> dict[str, object]:
     """Opens a town that the daemon does not know yet, or says why it cannot."""
     return {"town": told(await ctx.services.towns.open_place(place(dir)))}
 
@@ -58,13 +58,13 @@ async def list_(ctx: Context) -> dict[str, object]:
 
 
 @verb("town.forget", "query", home=True)
-async def forget(ctx: Context, *, dir: str) -> dict[str, object]:  # noqa: A002
+async def forget(ctx: Context, *, dir: str) -> dict[str, object]:
     """Takes a town out of the registry and the store; the files in its directory stay."""
     return {"town": told(await ctx.services.towns.forget(dir))}
 
 
 @verb("town.rehearse", "query", home=True)
-async def rehearse(ctx: Context, *, dir: str, plan: str) -> dict[str, object]:  # noqa: A002
+async def rehearse(ctx: Context, *, dir: str, plan: str) -> dict[str, object]:
     """A scratch copy of a town in which every CLI is played, with the plan pushed."""
     host, pushed = await ctx.services.towns.rehearse(dir, plan)
     return {"town": told(host), "pushed": pushed}
@@ -86,7 +86,10 @@ async def stop(ctx: Context, *, kill: bool = False) -> dict[str, object]:
 
 @verb("config.list", "query", home=True)
 async def config_list(
-    ctx: Context, *, dir: str | None = None, key: str | None = None  # noqa: A002
+    ctx: Context,
+    *,
+    dir: str | None = None,
+    key: str | None = None,
 ) -> dict[str, object]:
     """The settings that hold for a town, or without one; each with where it comes from."""
     return {"settings": settings(config_of(ctx, dir), key)}
@@ -94,15 +97,19 @@ async def config_list(
 
 @verb("config.set", "query", home=True)
 async def config_set(
-    ctx: Context, *, key: str, value: str, dir: str | None = None  # noqa: A002
+    ctx: Context,
+    *,
+    key: str,
+    value: str,
+    dir: str | None = None,
 ) -> dict[str, object]:
     """Writes one setting into the town's file, or into the home's without a town."""
-    path, scope = ctx.services.home.config, "home"
+    path: Path = ctx.services.home.config
     if dir is not None:
-        path, scope = place(dir).config, "town"
+        path = place(dir).config
     elif not path.exists():
         path.touch(mode=0o600)
-    set_value(path, key, value, scope, check_clis)
+    set_value(path, key, value, "home" if dir is None else "town", check_clis)
     return {"settings": settings(config_of(ctx, dir), key)}
 
 

@@ -17,7 +17,7 @@ def send(
     *,
     text: str,
     to: str | None = None,
-    all: bool = False,  # noqa: A002  (the name of the argument on the wire)
+    all: bool = False,
     kind: str = "request",
     priority: str = "normal",
     reply_to: str | None = None,
@@ -68,7 +68,7 @@ def mailbox_of(town: Town, name: str) -> str:
 
 
 @verb("message.inbox", "read")
-def inbox(ctx: Context, *, agent: str | None = None, all: bool = False) -> dict[str, object]:  # noqa: A002
+def inbox(ctx: Context, *, agent: str | None = None, all: bool = False) -> dict[str, object]:
     """What waits, without consuming it: for one mailbox, or with --all every message kept."""
     town = ctx.town
     if all:

@@ -135,9 +135,7 @@ def push_one(ctx: Context, plan: Plan, definition: PlanTask, done: Push, *, adop
     there = town.tasks.get(definition.id)
     if there is None:
         number = town.next_id("tasks")
-        task = Task(
-            id=definition.id, seq=number, plan=MAIN, created_at=ctx.now, **told
-        )
+        task = Task(id=definition.id, seq=number, plan=MAIN, created_at=ctx.now, **told)
         town.put(adopted(task, definition, ctx.now) if adopt else task)
         town.event("task.created", ctx.speaker.name, task=task.id, agent=task.agent)
         done.added.append(task.id)
@@ -189,7 +187,7 @@ def adopted(task: Task, definition: PlanTask, now: int) -> Task:
 
 
 @verb("plan.pull", "read")
-def pull(ctx: Context, *, text: str, all: bool = False) -> dict[str, object]:  # noqa: A002
+def pull(ctx: Context, *, text: str, all: bool = False) -> dict[str, object]:
     """The file's text with states, agents and results of the town; `all` appends its others."""
     town = ctx.town
     plan_ids = {task.id for task in town.tasks.values() if task.plan == MAIN}

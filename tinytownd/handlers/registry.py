@@ -4,7 +4,7 @@
 | --- | --- | --- |
 | write | `f(ctx, *, …) -> Answer` | decides on the town; the store commits, then answers |
 | read | `f(ctx, *, …) -> dict` | looks at the town, changes nothing |
-| wait | `f(ctx, *, …) -> dict \\| None` | like read; asked again after every change until it answers |
+| wait | `f(ctx, *, …) -> dict or None` | like read; asked again at every change till it answers |
 | query | `async f(ctx, *, …) -> dict` | needs more than the town: history, files, the home |
 """
 

@@ -48,7 +48,7 @@ def wait(
     *,
     agents: list[str] | None = None,
     task: str | None = None,
-    all: bool = False,  # noqa: A002  (the name of the argument on the wire)
+    all: bool = False,
 ) -> dict[str, object] | None:
     """Answers once the agents are idle, the task is finished, or nothing is left to do."""
     town = ctx.town

@@ -12,6 +12,7 @@ import errno
 import fcntl
 import os
 import signal
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,6 +22,9 @@ TOKEN_VARIABLE = "TINYTOWN_ROUND_TOKEN"  # noqa: S105 - a name, not a secret
 
 _PROC = Path("/proc")
 _POLL = 0.05
+# Scans until one is sure, and seconds between them.
+_SCANS = 10
+_BETWEEN_SCANS = 0.001
 
 
 def held(lock: Path) -> bool:
@@ -40,13 +44,7 @@ def held(lock: Path) -> bool:
 
 def carries(pid: int, token: str) -> bool:
     """Whether that process was started with that token. Of a zombie that cannot be said: False."""
-    entry = f"\0{TOKEN_VARIABLE}={token}\0".encode()
-    try:
-        # A pathlib.Path would double the time of a scan.
-        with open(f"/proc/{pid}/environ", "rb", buffering=0) as environ:  # noqa: PTH123
-            return entry in b"\0" + (environ.read() or b"") + b"\0"
-    except OSError:
-        return False
+    return _entry(token) in (_environ(pid) or b"")
 
 
 def survivors(token: str, lock: Path) -> set[int]:
@@ -55,10 +53,14 @@ def survivors(token: str, lock: Path) -> set[int]:
     The token finds what left the group (`setsid`), the lock what dropped its environment as well.
     Node closes the lock in its children, so neither is enough alone.
     """
-    found = {pid for pid in _pids() if carries(pid, token)}
-    if not found and held(lock):
-        found = {pid for pid in _pids() if _has_open(pid, lock)}
-    return found
+    for _ in range(_SCANS):
+        found, sure = _carriers(token)
+        if found:
+            return found
+        if sure:
+            break
+        time.sleep(_BETWEEN_SCANS)
+    return {pid for pid in _pids() if _has_open(pid, lock)} if held(lock) else set()
 
 
 def session_leader(token: str) -> int | None:
@@ -188,6 +190,50 @@ def _pids() -> Iterator[int]:
     for name in os.listdir(_PROC):  # noqa: PTH208 - this is what a scan spends its time on
         if name.isdigit() and int(name) != os.getpid():
             yield int(name)
+
+
+def _carriers(token: str) -> tuple[set[int], bool]:
+    """The processes with that token, and whether none can have been overlooked.
+
+    One that forks and ends, or executes another program, at the moment of the scan hides.
+    """
+    entry, found, sure = _entry(token), set(), True
+    for pid in _pids():
+        environ = _environ(pid)
+        if not environ:
+            sure = sure and environ is not None and not _amid_exec(pid)
+        elif entry in environ:
+            found.add(pid)
+    return found, sure
+
+
+def _entry(token: str) -> bytes:
+    return f"\0{TOKEN_VARIABLE}={token}\0".encode()
+
+
+def _environ(pid: int) -> bytes | None:
+    """NUL, then each variable and a NUL; b"" if it has or shows none, None if it is gone."""
+    try:
+        # A pathlib.Path would double the time of a scan.
+        with open(f"/proc/{pid}/environ", "rb", buffering=0) as file:  # noqa: PTH123
+            environ = file.read()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    except OSError:
+        return b""
+    return b"\0" + environ + b"\0" if environ else b""
+
+
+def _amid_exec(pid: int) -> bool:
+    """Whether the process has a program (kernel threads and zombies do not) but no end of its
+    environment yet (`env_end`, field 51 of /proc/PID/stat): it is being executed right now.
+    """
+    process = _PROC / str(pid)
+    try:
+        process.joinpath("exe").readlink()
+        return process.joinpath("stat").read_bytes().rpartition(b")")[2].split()[51 - 3] == b"0"
+    except OSError:
+        return False
 
 
 def _has_open(pid: int, file: Path) -> bool:

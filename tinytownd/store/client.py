@@ -12,13 +12,17 @@ from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 import redis.asyncio
+import structlog
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from tinytownd.domain.errors import Unavailable
 from tinytownd.home import Endpoint, connect_path
 
+log = structlog.get_logger(__name__)
+#: A client of the store, for those who may not import redis.
+Client = redis.asyncio.Redis
 OLDEST = (7, 0)  # sharded ACL selectors (%R~, %W~) and multi-part AOF came with Redis 7.0
 POOL = 8
 SOCKET_SECONDS = 10.0
@@ -90,6 +94,16 @@ async def ensure_supported(client: redis.asyncio.Redis) -> str:
             hint="upgrade that server, or take redis.url out to use the embedded one",
         )
     return version
+
+
+async def set_user(client: Client, command: list[str]) -> bool:
+    """Makes a user of the server; False, and a line in the log, where it does not let us."""
+    try:
+        await client.execute_command(*command)
+    except ResponseError as error:
+        log.warning("redis.no_users", user=command[2], error=str(error), fix="tt doctor")
+        return False
+    return True
 
 
 def recent(version: str) -> bool:

@@ -127,8 +127,9 @@ class CommandReader:
             if not self._cursors:
                 await asyncio.sleep(FIRST_WAIT)
                 continue
+            streams: Any = dict(self._cursors)
             found = await self._blocking.xreadgroup(
-                keys.GROUP, keys.CONSUMER, dict(self._cursors), count=BATCH, block=BLOCK_MS
+                keys.GROUP, keys.CONSUMER, streams, count=BATCH, block=BLOCK_MS
             )
             await self._take(_normalised(found))
 
@@ -175,7 +176,7 @@ class CommandReader:
             return
         entry = Entry(stream, entry_id, command, *keys.parse_commands(stream))
         known = await self._client.get(entry.done_key)
-        await answer(self._client, entry, known or wire.encode_error(command, error))
+        await answer(self._client, entry, str(known or wire.encode_error(command, error)))
 
     async def _make_group(self, stream: str) -> None:
         try:

@@ -206,7 +206,8 @@ class EmbeddedServer:
     def _reap(self) -> None:
         """Takes leave of a server of ours whose lock is free: it is dead, or about to be."""
         if self._process is not None:
-            self._process.wait()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(1)
             self._process = None
 
     def _popen(self, lock: int) -> subprocess.Popen[bytes]:

@@ -74,7 +74,7 @@ class Attempt:
     result: Any = None
 
 
-class AlreadyAnswered(Exception):  # noqa: N818  (nothing went wrong)
+class AlreadyAnswered(Exception):
     """The command was done before; its first reply has been sent again."""
 
 
@@ -179,7 +179,8 @@ class TownStore:
 
     async def history(self, count: int, before: str = "+") -> list[dict[str, object]]:
         """The last `count` events, oldest first, each with its `id`."""
-        found = await self._client.xrevrange(keys.events_key(self.id), max=before, count=count)
+        key = keys.events_key(self.id)
+        found: Any = await self._client.xrevrange(key, max=before, count=count)
         return [{"id": at, **json.loads(fields["event"])} for at, fields in reversed(found)]
 
     async def forget(self) -> None:

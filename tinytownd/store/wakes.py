@@ -39,4 +39,4 @@ async def listen(
             await asyncio.sleep(wait)
             wait = min(wait * 2, LONGEST_WAIT)
         finally:
-            await pubsub.aclose()  # type: ignore[no-untyped-call]
+            await pubsub.aclose()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -176,9 +175,7 @@ def retries(host: Host, town: Town, running: Round) -> Retries:
     )
 
 
-def carry_out(
-    town: Town, agent_id: str, step: Step, broken: Callable[[Agent], str | None]
-) -> None:
+def carry_out(town: Town, agent_id: str, step: Step, broken: Callable[[Agent], str | None]) -> None:
     """A step without a process, if it is still the one to take."""
     agent = town.agents.get(agent_id)
     if agent is None or next_step(town, agent_id) != step:

@@ -6,7 +6,7 @@ import asyncio
 import random
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -162,9 +162,8 @@ class RoundRunner:
                 return step
             waking = asyncio.ensure_future(self.wake.wait())
             timeout = min(step.seconds, TAIL_SECONDS)
-            await asyncio.wait(
-                {over, waking}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED
-            )
+            both: set[asyncio.Future[Any]] = {over, waking}
+            await asyncio.wait(both, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
             waking.cancel()
         return None
 
@@ -213,7 +212,7 @@ class RoundRunner:
         )
 
     def _ending(self, how: str, **told: object) -> Ending:
-        jitter = random.random()  # noqa: S311 -- spreads retries, keeps no secret
+        jitter = random.random()
         return Ending(how, jitter=jitter, **told)  # type: ignore[arg-type]
 
 

@@ -113,7 +113,7 @@ def finish(town: Town, running: Round, ending: Ending, retries: Retries) -> None
 
 
 def tokens_before(town: Town, running: Round, ending: Ending) -> tuple[int, int]:
-    """Tokens in and out of earlier rounds that the CLI counted again: codex does when it resumes."""
+    """Tokens of earlier rounds that the CLI counted again, as codex does when it resumes."""
     if not ending.cumulative or ending.session is None:
         return 0, 0
     earlier = [

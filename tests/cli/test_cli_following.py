@@ -1,0 +1,262 @@
+"""What goes on: the conductor followed, the live picture, events, logs and transcripts."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.scripted import TOWN, FakeDaemon, Tt, wait_until
+from tests.cli.shapes import agent, conducting, plan, task
+from tinytown_cli import client, events, live, output, screen, transcripts, wording
+
+ROOT = Path(__file__).parents[2]
+DESIGN = task("design", "completed", agent="architect", result="Wrote api.md\nin full")
+
+
+def test_the_conductor_is_followed_to_the_end(daemon: FakeDaemon, town: Path, tt: Tt) -> None:
+    daemon.event("task.created", task="of-yesterday")
+
+    def start(_: dict[str, Any]) -> dict[str, Any]:
+        daemon.event("conductor.started")
+        daemon.event("round.started", agent="architect", task="design")
+        daemon.event("task.started", agent="architect", task="design")
+        daemon.event("task.completed", agent="architect", task="design", text="Wrote api.md")
+        last = daemon.event("plan.completed", text="1 of 1 tasks completed")
+        daemon.replies["conductor.status"] = conducting("completed", [DESIGN], event=last)
+        return {"conductor": {"on": True, "plan": plan("running")}, "spawned": [], "missing": []}
+
+    daemon.replies["conductor.start"] = start
+    out, err = tt("conductor", "--spawn")
+    assert daemon.sent[0].args == {"spawn": True}
+    assert re.sub(r"(?m)^\d\d:\d\d:\d\d ", "", out).splitlines() == [
+        "the conductor is on",
+        "architect started design",
+        "architect completed design: Wrote api.md",
+        "the plan is completed: 1 of 1 tasks completed",
+        " ✓ design  architect       Wrote api.md",
+        "Plan completed: 2 of 2 done",
+    ]
+    assert not err
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "line"),
+    [
+        (
+            conducting("failed", [task("design", "failed", error="no idea\nat all")]),
+            1,
+            "tt: design failed: no idea (tt task retry design)\n",
+        ),
+        (
+            conducting(
+                "stalled", [task(state="pending")], missing=[{"name": "tester", "tasks": ["7"]}]
+            ),
+            1,
+            "tt: tester is not there to do 7 (tt conductor --spawn)\n",
+        ),
+        (
+            conducting("stalled", [task(state="pending", agent=None)]),
+            1,
+            "tt: 7 has no agent (tt backlog claim 7 AGENT)\n",
+        ),
+        (conducting("none", []), 2, "tt: there is no plan to conduct (tt sync push)\n"),
+        (
+            conducting("running", [], conductor={"on": False, "plan": plan("running")}),
+            1,
+            "tt: the conductor was switched off (tt conductor)\n",
+        ),
+    ],
+    ids=["failed", "missing", "backlog", "none", "off"],
+)
+def test_how_a_plan_ends_sets_the_exit_code(
+    status: dict[str, Any], code: int, line: str, daemon: FakeDaemon, town: Path, tt: Tt
+) -> None:
+    daemon.replies["conductor.status"] = status
+    assert tt("conductor", code=code)[1] == line
+
+
+def test_agents_that_are_missing_are_reported(daemon: FakeDaemon, town: Path, tt: Tt) -> None:
+    daemon.replies["conductor.start"] = {
+        "conductor": {},
+        "spawned": [{"name": "tester"}],
+        "missing": [{"name": "reviewer", "tasks": ["a", "b"]}],
+    }
+    out, err = tt("conductor", "--json")
+    assert json.loads(out)["conductor"]["plan"]["state"] == "completed"
+    assert err.splitlines() == [
+        "spawned tester",
+        "tt: reviewer is not on the team and 2 tasks name it (tt conductor --spawn)",
+    ]
+
+
+def test_a_rehearsal_leaves_no_town_behind(daemon: FakeDaemon, town: Path, tt: Tt) -> None:
+    (town / "tasks.toml").write_text("# a plan\n")
+    tt("conductor", "--rehearse")
+    told = [(sent.verb, sent.args) for sent in daemon.sent]
+    assert told == [
+        ("town.rehearse", {"dir": str(town), "plan": "# a plan\n"}),
+        ("conductor.start", {"spawn": True}),
+        ("conductor.status", {}),
+        ("town.forget", {"dir": "/demo"}),
+    ]
+    daemon.replies["conductor.status"] = conducting("failed", [task(state="failed")])
+    tt("conductor", "--rehearse", code=1)
+    assert daemon.sent[-1].verb == "town.forget"
+
+
+def test_ctrl_c_leaves_the_view_on_a_terminal(daemon: FakeDaemon, town: Path) -> None:
+    status = conducting("running", [DESIGN, task("implement", "running")])
+    daemon.replies["conductor.status"] = status
+    seeing, shown = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tinytown_cli", "conductor"],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm", "NO_COLOR": "1"},
+        stdout=shown,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    os.close(shown)
+    wait_until(lambda: len(daemon.sent) >= 2)
+    picture = b""
+    while b"implement" not in picture:
+        picture += os.read(seeing, 65536)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=10)
+    os.close(seeing)
+    assert process.returncode == 0
+    assert said == "the conductor goes on; tt conductor stop ends it\n"
+    assert "2 of 2 done" in picture.decode()
+    assert "\x1b[3" not in picture.decode()  # no colour
+
+
+def test_the_picture_keeps_within_its_height() -> None:
+    tasks = [task(f"t{n}", "pending", waits_for=["a"]) for n in range(50)]
+    status = conducting("running", [*tasks, task("now", "running", started_at="2026-11-22T00:00Z")])
+    status["agents"] = [agent(f"worker-{n}", "working") for n in range(20)]
+    happened: list[events.Event] = [{"event": "task.started", "agent": "a", "task": "now"}]
+    lines = live.frame(status, happened, 24)
+    assert len(lines) <= 24
+    assert lines[2].startswith(" ● now")
+    assert any("more" in line for line in lines)
+    assert lines[-1] == "--:--:-- a started now"
+
+
+def test_the_screen_is_drawn_over_itself(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(output, "on_terminal", lambda: True)
+    monkeypatch.setenv("COLUMNS", "10")
+    monkeypatch.setenv("LINES", "4")
+    block = screen.Screen()
+    block.show(["one", "\x1b[31mtwo and more\x1b[0m", "three", "four"])
+    block.show(["one"])
+    first, second = capfd.readouterr().out.split("\x1b[J")[:2]
+    assert first == "\x1b[2Kone\n\x1b[2K\x1b[31mtwo and …\x1b[0m\n\x1b[2Kthree\n"
+    assert second == "\x1b[3A\r\x1b[2Kone\n"
+
+
+def test_every_event_has_a_sentence() -> None:
+    about = {"actor": "person", "agent": "d", "task": "7", "message": "m", "round": 1}
+    for name in wording.SENTENCES:
+        told = wording.told({"event": name, **about, "text": "why\nnot"})
+        assert "{" not in told
+        assert told.endswith(": why")
+    assert wording.told({"event": "task.failed", "task": "epic"}) == "epic failed"
+    assert wording.told({"event": "new.thing", "actor": "a", "task": "7"}) == (
+        "new.thing actor=a task=7"
+    )
+
+
+def test_events_are_printed_raw(daemon: FakeDaemon, town: Path, tt: Tt) -> None:
+    before = events.last_id(client.Target(TOWN))
+    daemon.event("task.created", task="7", text="Zażółć")
+    lines = [json.loads(line) for line in tt("events")[0].splitlines()]
+    assert lines[-1]["task"] == "7"
+    assert lines[-1]["text"] == "Zażółć"
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", lines[-1]["at"])
+    assert json.loads(tt("events", "--json")[0]) == lines
+    with events.Stream(client.Target(TOWN), before) as stream:
+        assert stream.read(1.0) == lines[-1:]
+        daemon.redis.execute_command("CLIENT", "KILL", "USER", "client")
+        daemon.event("task.started", task="7")
+        assert [event["event"] for event in stream.read(5.0)] == ["task.started"]
+
+
+def test_logs_of_the_town(daemon: FakeDaemon, town: Path, tt: Tt) -> None:
+    (daemon.home / "logs").mkdir(exist_ok=True)
+    about = {"timestamp": "2026-11-22T10:00:00Z", "level": "info", "event": "round.started"}
+    lines = [{**about, "town": TOWN, "agent": "d"}, {**about, "town": "another"}, "no object"]
+    (daemon.home / "logs" / "tinytownd.jsonl").write_text("\n".join(map(json.dumps, lines)) + "\n")
+    out, _ = tt("logs")
+    assert re.fullmatch(r"\d\d:00:00 info    round\.started  agent=d\n", out)
+    assert json.loads(tt("logs", "--json")[0]) == lines[0]
+
+
+def test_what_an_agent_printed(daemon: FakeDaemon, town: Path, tt: Tt) -> None:
+    rounds = town / ".tt" / "rounds" / "developer"
+    for number in (1, 2, 9, 10):
+        (rounds / str(number)).mkdir(parents=True)
+        (rounds / str(number) / "stdout").write_bytes(f"from {number} \x1b[2J".encode() + b"\xff\n")
+    (rounds / "10" / "stderr").write_text("oops\n")
+    out, _ = tt("logs", "developer")
+    assert out.split("\n── ") == [
+        "── round 2, stdout ──\nfrom 2 \ufffd[2J\ufffd",
+        "round 9, stdout ──\nfrom 9 \ufffd[2J\ufffd",
+        "round 10, stdout ──\nfrom 10 \ufffd[2J\ufffd",
+        "round 10, stderr ──\noops\n",
+    ]
+
+
+def test_a_transcript_that_grows(tmp_path: Path) -> None:
+    transcript = transcripts.Transcript(tmp_path, latest=0)
+    assert transcript.read() == ""
+    (tmp_path / "3").mkdir()
+    stdout = tmp_path / "3" / "stdout"
+    stdout.write_bytes("Grü".encode()[:-1])
+    assert transcript.read() == "── round 3, stdout ──\nGr"
+    with stdout.open("ab") as file:
+        file.write("ü".encode()[1:] + b"n\n")
+    assert transcript.read() == "ün\n"
+    transcript.close()
+
+
+def test_a_spawn_in_the_foreground_ends_with_its_agent(
+    daemon: FakeDaemon, town: Path, tt: Tt
+) -> None:
+    def spawned(_: dict[str, Any]) -> dict[str, Any]:
+        stdout = town / ".tt" / "rounds" / "developer" / "1" / "stdout"
+        stdout.parent.mkdir(parents=True)
+        stdout.write_text("hello\n")
+        daemon.event("round.ended", agent="developer")
+        return {"agent": agent(), "created": True}
+
+    def listed(_: dict[str, Any]) -> dict[str, Any]:
+        gone = [sent.verb for sent in daemon.sent].count("agent.list") > 1
+        if not gone:
+            daemon.event("agent.stopped", agent="developer")
+        return {"agents": [agent(state="stopped" if gone else "working")]}
+
+    daemon.replies |= {"agent.spawn": spawned, "agent.list": listed}
+    out, _ = tt("spawn", "developer", "--foreground")
+    assert out.splitlines()[1:] == ["── round 1, stdout ──", "hello"]
+
+
+def test_tables_are_aligned_and_empty_ones_say_what_to_do(
+    daemon: FakeDaemon, town: Path, tt: Tt
+) -> None:
+    daemon.replies["agent.list"] = {"agents": [agent("ä漢"), agent("developer", role="dev")]}
+    first, *rows = tt("list")[0].splitlines()
+    assert first.split() == ["name", "state", "cli", "role", "rounds", "since", "task"]
+    assert rows[0].startswith("ä漢        idle")
+    assert rows[1].startswith("developer  idle")
+    daemon.replies["agent.list"] = {"agents": []}
+    assert tt("list")[0] == "No agents yet. Try: tt spawn developer\n"

@@ -1,0 +1,74 @@
+"""`tt doctor`: what this machine has, what is missing, and how to get it. Needs no daemon."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Iterator, Mapping
+
+from tinytownd.config import load_home
+from tinytownd.domain.errors import TownError
+from tinytownd.home import DaemonLock, Home
+from tinytownd.runtimes.catalogue import PRESETS
+from tinytownd.store.server import find_server
+
+#: Free space, in bytes, below which rounds and the store soon fail: 100 MiB.
+LEAST_DISK = 100 * 1024 * 1024
+
+
+def check(
+    name: str, ok: bool, detail: str, fix: str = "", *, required: bool = True
+) -> dict[str, object]:
+    """One line of the report."""
+    return {"check": name, "ok": ok, "required": required, "detail": detail, "fix": fix}
+
+
+def checks(env: Mapping[str, str]) -> Iterator[dict[str, object]]:
+    """Every check, one after the other; none changes anything but making the home."""
+    version = platform.python_version()
+    yield check("python", sys.version_info >= (3, 11), version, "install Python 3.11 or newer")
+    home = Home.from_env(env)
+    try:
+        home.create()
+        yield check("home", True, str(home.path))
+        server = find_server(home, load_home(home.config).redis.url, env)
+        yield check("redis", True, type(server).__name__.removesuffix("Server").lower())
+    except TownError as error:
+        yield check("home or redis", False, error.message, error.hint)
+        return
+    free = shutil.disk_usage(home.path).free
+    yield check("disk", free >= LEAST_DISK, f"{free // 2**20:,} MiB free", "free some space")
+    pid = DaemonLock(home).holder()
+    yield check("daemon", True, f"runs, pid {pid}" if pid else "not running: tt starts it")
+    git = shutil.which("git", path=env.get("PATH"))
+    yield check("git", git is not None, git or "not found", "apt install git", required=False)
+    yield from agent_clis(env)
+
+
+def agent_clis(env: Mapping[str, str]) -> Iterator[dict[str, object]]:
+    """Which of the catalogue's CLIs are on PATH; none of them is required."""
+    for runtime in PRESETS.values():
+        if not runtime.install:
+            continue
+        found = shutil.which(runtime.argv[0], path=env.get("PATH"))
+        yield check(
+            f"{runtime.name} ({runtime.argv[0]})",
+            found is not None,
+            found or "not found",
+            runtime.install,
+            required=False,
+        )
+
+
+def main() -> None:
+    """Prints the report as JSON; exit code 1 when something required is missing."""
+    report = list(checks(dict(os.environ)))
+    sys.stdout.write(json.dumps(report) + "\n")
+    sys.exit(any(one["required"] and not one["ok"] for one in report))
+
+
+if __name__ == "__main__":
+    main()
