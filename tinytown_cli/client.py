@@ -88,7 +88,18 @@ def send(target: Target, verb: str, args: Data, seconds: float | None = PATIENCE
         raise errors.BadInput("an argument is not UTF-8") from None
     if seconds == PATIENCE and target.agent:
         seconds = AGENT_PATIENCE
-    exchange = _Exchange(target, verb, told, seconds)
+    try:
+        return _exchanged(target, verb, told, seconds)
+    except Refused as refusal:
+        if refusal.kind != "elsewhere":
+            raise
+    # The town's directory was moved, or this is a copy of it: the daemon tells which.
+    home("town.open", dir=str(target.directory))
+    return _exchanged(target, verb, told, seconds)
+
+
+def _exchanged(target: Target, verb: str, args: Data, seconds: float | None) -> Data:
+    exchange = _Exchange(target, verb, args, seconds)
     while True:
         try:
             return exchange.attempt()
@@ -142,7 +153,11 @@ class _Exchange:
         # A command that nobody waits for any more must not happen.
         left = self._left(wire.DONE_SECONDS)
         fields = wire.encode_command(
-            self._verb, self._args, command=self._id, life_ms=int(left * 1000)
+            self._verb,
+            self._args,
+            command=self._id,
+            life_ms=int(left * 1000),
+            directory=str(self._target.directory or ""),
         )
         stream = wire.commands_key(self._target.town, self._target.agent)
         return ["XADD", stream, "*", *(part for field in fields for part in field)]

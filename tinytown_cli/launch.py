@@ -67,6 +67,8 @@ def _start_log() -> Path:
 def _spawn() -> tuple[int, subprocess.Popen[bytes]]:
     """Starts a daemon that outlives us; also tells where its own lines begin in the log."""
     log = _start_log()
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(_PRIVATE)}
+    environment["TINYTOWN_AUTOSTART"] = "1"  # its stderr is this log: for why it does not start
     try:
         places.home().mkdir(mode=0o700, parents=True, exist_ok=True)
         log.parent.mkdir(mode=0o700, exist_ok=True)
@@ -78,7 +80,7 @@ def _spawn() -> tuple[int, subprocess.Popen[bytes]]:
                 # -P and cwd: a project's own redis.py must not stand in for the daemon's.
                 [sys.executable, "-P", "-m", "tinytownd.daemon"],
                 cwd=places.home(),
-                env={k: v for k, v in os.environ.items() if not k.startswith(_PRIVATE)},
+                env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=errors,

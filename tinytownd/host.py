@@ -16,7 +16,7 @@ from tinytownd import wire
 from tinytownd.conductor.schedule import settle
 from tinytownd.config import Config, Watched
 from tinytownd.domain.agent import Agent
-from tinytownd.domain.errors import BadInput, Internal, NotFound, TownError
+from tinytownd.domain.errors import BadInput, Elsewhere, Internal, NotFound, TownError
 from tinytownd.domain.message import Round
 from tinytownd.domain.town import Town
 from tinytownd.environment import for_agent
@@ -292,6 +292,7 @@ class TownHost:
         try:
             verb = registry.find(command.verb, home=False)
             args = verb.bind(command.args)
+            self._refuse_elsewhere(command)
         except TownError as error:
             await self._answer(command, wire.encode_error(command.entry.command, error))
             return
@@ -315,6 +316,12 @@ class TownHost:
         except Exception:
             log.exception("command.fault", **_about(command))
             await self._answer(command, wire.encode_error(command.entry.command, Internal()))
+
+    def _refuse_elsewhere(self, command: Command) -> None:
+        """A moved or copied town has the same id: `town.open` tells which of the two it is."""
+        where = command.directory
+        if where and not command.entry.agent and Path(where).resolve() != self.place.directory:
+            raise Elsewhere(f"the town is open in {self.place.directory}, not in {where}")
 
     def _decide(self, verb: Verb, command: Command, args: dict[str, Any]) -> Any:
         def decide(town: Town) -> Answer:

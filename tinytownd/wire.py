@@ -3,8 +3,9 @@
 All that the client imports of the daemon. Plain dicts and functions on purpose: `dataclasses`
 alone would more than double the start-up time of `tt`.
 
-A command is one stream entry with the fields `v, id, verb, args, expires_at`; `args` is a JSON
-object, `expires_at` milliseconds since the epoch. Who speaks is known from the stream's key.
+A command is one stream entry with the fields `v, id, verb, args, expires_at, dir`; `args` is a JSON
+object, `expires_at` milliseconds since the epoch, `dir` the directory that the town is in, as far
+as the client knows (empty: it does not say). Who speaks is known from the stream's key.
 A reply is one JSON object: `{"v": 1, "id": …, "ok": true, "data": {…}}` or
 `{"v": 1, "id": …, "ok": false, "error": {"kind", "message", "hint", "exit_code", "problems"?}}`.
 """
@@ -74,7 +75,12 @@ def made_at(command: str) -> int:
 
 
 def encode_command(
-    verb: str, args: dict[str, object], *, command: str = "", life_ms: int = 60_000
+    verb: str,
+    args: dict[str, object],
+    *,
+    command: str = "",
+    life_ms: int = 60_000,
+    directory: str = "",
 ) -> list[tuple[str, str]]:
     """The fields of a command's stream entry, in order. It expires `life_ms` from now."""
     return [
@@ -83,6 +89,7 @@ def encode_command(
         ("verb", verb),
         ("args", json.dumps(args, ensure_ascii=False)),
         ("expires_at", str(now_ms() + life_ms)),
+        ("dir", directory),
     ]
 
 

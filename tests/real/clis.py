@@ -8,18 +8,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-CLAUDE_ARGV = [
-    *("claude", "--print", "--output-format", "stream-json", "--verbose"),
-    "--dangerously-skip-permissions",
-]
-CODEX_ARGV = [
-    *("codex", "exec", "--json", "--skip-git-repo-check"),
-    "--dangerously-bypass-approvals-and-sandbox",
-    # codex runs commands in a login shell by default, and Debian's /etc/profile then replaces
-    # PATH: `tt` would not be found.
-    *("-c", "allow_login_shell=false"),
-]
-
 CODEX_CONFIG = """\
 model_provider = "loopback"
 check_for_update_on_startup = false
@@ -35,16 +23,6 @@ stream_max_retries = 0
 [analytics]
 enabled = false
 """
-
-
-def claude_argv(resume: str = "") -> list[str]:
-    """The command line of a claude round; the prompt goes in by standard input."""
-    return [*CLAUDE_ARGV, *(["--resume", resume] if resume else [])]
-
-
-def codex_argv(resume: str = "") -> list[str]:
-    """The command line of a codex round; the prompt goes in by standard input."""
-    return [*CODEX_ARGV, *(["resume", resume] if resume else []), "-"]
 
 
 def agent_env(home: Path, url: str, path: list[Path]) -> dict[str, str]:

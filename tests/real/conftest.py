@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import install
 import pytest
-from desk import Desk
-from model_api import ModelApi
+
+from tests.real import install
+from tests.real.desk import Desk
+from tests.real.model_api import ModelApi
 
 HERE = Path(__file__).parent
 

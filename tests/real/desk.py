@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
 
-import clis
-from model_api import ModelApi
+from tests.real import clis
+from tests.real.model_api import ModelApi
+from tinytownd.runtimes.catalogue import PRESETS
 
 ROUND_LIMIT_S = 90
 FAKE_TT = """\
@@ -78,10 +79,11 @@ class Desk:
 
     def _start(self, cli: CliName, prompt: str, resume: str) -> subprocess.Popen[bytes]:
         env = clis.agent_env(self.root / "home", self.api.url, [self.root / "bin", *self.bins])
-        argv = clis.claude_argv(resume) if cli == "claude" else clis.codex_argv(resume)
+        prompt_file = self.root / "prompt"
+        prompt_file.write_text(prompt)
+        argv = [*PRESETS[cli].invocation(prompt_file, prompt, resume).argv]
         argv[0] = shutil.which(argv[0], path=env["PATH"]) or argv[0]
-        (self.root / "prompt").write_text(prompt)
-        with (self.root / "prompt").open("rb") as stdin, (self.root / "stdout").open("wb") as out:
+        with prompt_file.open("rb") as stdin, (self.root / "stdout").open("wb") as out:
             return subprocess.Popen(
                 argv,
                 stdin=stdin,

@@ -15,8 +15,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
 
-import sse
-from conversation import Api, Turn, decide, last_prompt, read_turns
+from tests.real import sse
+from tests.real.conversation import Api, Turn, decide, last_prompt, read_turns
 
 MODEL_PATHS: dict[str, Api] = {"/v1/messages": "messages", "/v1/responses": "responses"}
 SECRET_HEADERS = {"authorization", "x-api-key", "cookie"}

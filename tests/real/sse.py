@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Iterator
 from typing import Any
 
-from conversation import Api, Run, Say
+from tests.real.conversation import Api, Run, Say
 
 INPUT_TOKENS = 120
 OUTPUT_TOKENS = 30

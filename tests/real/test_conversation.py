@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from conversation import Run, Say, decide, inherited_words
+
+from tests.real.conversation import Run, Say, decide, inherited_words
 
 pytestmark = pytest.mark.real
 

@@ -8,8 +8,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from desk import CliName, Desk, Done
-from model_api import Request
+
+from tests.real.desk import CliName, Desk, Done
+from tests.real.model_api import Request
+from tinytownd.runtimes.catalogue import PRESETS
 
 pytestmark = pytest.mark.real
 both = pytest.mark.parametrize("cli", ["claude", "codex"])
@@ -181,22 +183,23 @@ def run_auggie(auggie: str, home: Path, *args: str) -> subprocess.CompletedProce
     )
 
 
-AUGGIE_FLAGS = ("--print", "--quiet", "--output-format", "--instruction-file", "--resume")
-
-
 def test_auggie_knows_the_flags_of_its_argv(auggie: str, tmp_path: Path) -> None:
+    argv = PRESETS["auggie"].invocation(tmp_path / "prompt", "", session="s", model="m").argv
+    flags = [word for word in argv if word.startswith("--")]
     text = run_auggie(auggie, tmp_path, "--help").stdout
 
-    assert [flag for flag in AUGGIE_FLAGS if not re.search(rf"{flag}\b", text)] == []
+    assert flags
+    assert [flag for flag in flags if not re.search(rf"{flag}\b", text)] == []
 
 
 def test_auggie_without_an_account_fails_after_reading_its_argv(
     auggie: str, tmp_path: Path
 ) -> None:
-    (tmp_path / "prompt").write_text("hello")
+    prompt_file = tmp_path / "prompt"
+    prompt_file.write_text("hello")
 
-    argv = ["--print", "--quiet", "--output-format", "json", "--instruction-file", "prompt"]
-    done = run_auggie(auggie, tmp_path, *argv)
+    argv = PRESETS["auggie"].invocation(prompt_file, "hello").argv
+    done = run_auggie(auggie, tmp_path, *argv[1:])
 
     assert done.returncode == 1
     assert "log in" in done.stderr

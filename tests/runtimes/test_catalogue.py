@@ -6,7 +6,10 @@ from tinytownd.runtimes.catalogue import ARGUMENT_LIMIT, PRESETS, Invocation, Ru
 from tinytownd.runtimes.readers import READERS
 
 FILE = Path("/round/prompt.md")
-CODEX = "codex exec --json --skip-git-repo-check --dangerously-bypass-approvals-and-sandbox"
+CODEX = (
+    "codex exec --json --skip-git-repo-check --dangerously-bypass-approvals-and-sandbox"
+    " -c allow_login_shell=false"
+)
 
 
 @pytest.mark.parametrize(

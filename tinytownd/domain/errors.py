@@ -52,6 +52,12 @@ class IllegalTransition(Conflict):
     kind = "illegal_transition"
 
 
+class Elsewhere(Conflict):
+    """The town is open in another directory."""
+
+    kind = "elsewhere"
+
+
 class Fenced(Conflict):
     """The round that speaks no longer holds the task."""
 

@@ -23,6 +23,8 @@ Moment = tuple[str, bool]
 OPENED, COMPLETED = False, True
 #: Looking for a similar id takes time in proportion to the plan: only for the first few.
 MAX_SUGGESTIONS = 20
+#: Who runs a command that is given to nobody: an agent on the CLI of the same name.
+SHELL = "shell"
 #: A cycle is told by this many of its tasks.
 MAX_SHOWN = 8
 
@@ -122,9 +124,11 @@ def is_group(task: PlanTask, plan: Plan) -> bool:
 def owner(task: PlanTask, plan: Plan) -> str | None:
     """The agent that carries the task out; None for a group, and for what goes to the backlog.
 
-    A task with `run` needs an agent like any other: its command runs in that agent's turn.
+    A task with `run` that names nobody goes to the agent `shell`, which the conductor adds.
     """
-    return None if is_group(task, plan) else task.agent or plan.default_agent
+    if is_group(task, plan):
+        return None
+    return task.agent or plan.default_agent or (SHELL if task.run is not None else None)
 
 
 def waits_for(task: PlanTask, plan: Plan) -> tuple[str, ...]:

@@ -19,6 +19,11 @@ class Record:
     __match_args__: ClassVar[tuple[str, ...]]
     id: str
 
+    @property
+    def order(self) -> int:
+        """When it was made, among its kind: the number in its id, unless a kind knows better."""
+        return int("".join(filter(str.isdigit, self.id)) or 0)
+
     def to_json(self) -> dict[str, object]:
         """The record as an object that `json` can write."""
         return {name: getattr(self, name) for name in self.__match_args__}

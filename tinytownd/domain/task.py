@@ -76,6 +76,11 @@ class Task(Record):
         return self.but(state=advance(f"task {self.id}", TRANSITIONS, self.state, event), **changes)
 
     @property
+    def order(self) -> int:
+        """When it was made, among tasks: a plan's ids say nothing about that."""
+        return self.seq
+
+    @property
     def finished(self) -> bool:
         return self.state in FINISHED
 

@@ -23,7 +23,10 @@ from tinytownd.domain.task import Task
 
 @dataclass(frozen=True)
 class Meta(Record):
-    """What is true of the town itself. `sequences` are the last numbers given, by noun."""
+    """What is true of the town itself, and the last numbers given.
+
+    `tasks` counts all tasks, which is their order; `numbered` those that got a number as an id.
+    """
 
     kind: ClassVar[str] = "town"
 
@@ -35,6 +38,7 @@ class Meta(Record):
     plan_state: str = "none"
     scratch: bool = False
     tasks: int = 0
+    numbered: int = 0
     messages: int = 0
     rounds: int = 0
     agents: int = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tinytownd.domain.errors import BadInput
+from tinytownd.domain.plan import SHELL
 from tinytownd.handlers import views
 from tinytownd.handlers.agents import add
 from tinytownd.handlers.registry import Answer, Context, verb
@@ -15,9 +16,12 @@ def start(ctx: Context, *, spawn: bool = False) -> Answer:
     if not town.plan_counts.total():
         raise BadInput("there is no plan to conduct", hint="write tasks.toml, then: tt sync push")
     spawned = []
+    commands = any(t.agent == SHELL and t.run is not None for t in town.tasks.values() if t.plan)
+    if commands and town.find_agent(SHELL) is None:
+        spawned.append(add(ctx, SHELL, {"cli": SHELL}).name)
     if spawn:
         absent = [str(one["name"]) for one in views.missing(town)]
-        spawned = [add(ctx, name, {}).name for name in absent if town.find_agent(name) is None]
+        spawned += [add(ctx, name, {}).name for name in absent if town.find_agent(name) is None]
     if not town.meta.conducting:
         town.put(town.meta.but(conducting=True, plan_state="waiting"))
         town.event("conductor.started", ctx.speaker.name)

@@ -24,13 +24,13 @@ def create(ctx: Context, text: str, **fields: Any) -> Task:
     check_text(text, "task")
     check_priority(fields.get("priority", "normal"))
     after = tuple(dict.fromkeys(town.task(ref).id for ref in fields.pop("after", ())))
-    number = town.next_id("tasks")
+    number = town.next_id("numbered")
     while f"t{number}" in town.tasks:
-        number = town.next_id("tasks")
+        number = town.next_id("numbered")
     task = Task(
         id=f"t{number}",
         description=text,
-        seq=number,
+        seq=town.next_id("tasks"),
         depends_on=after,
         needs=after,
         created_at=ctx.now,

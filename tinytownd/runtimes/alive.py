@@ -217,32 +217,23 @@ def _environ(pid: int) -> bytes | None:
         # A pathlib.Path would double the time of a scan.
         with open(f"/proc/{pid}/environ", "rb", buffering=0) as file:  # noqa: PTH123
             environ = file.read()
-    except (FileNotFoundError, ProcessLookupError):
+    except FileNotFoundError:
         return None
     except OSError:
-        return b""
+        return b""  # another user's; or, from Linux 6.16 on, a kernel thread or a zombie
     return b"\0" + environ + b"\0" if environ else b""
 
 
 def _amid_exec(pid: int) -> bool:
-    """Whether the process has a program (kernel threads and zombies do not) but no end of its
-    environment yet (`env_end`, field 51 of /proc/PID/stat): it is being executed right now.
+    """Whether a process that showed no environment was just executing a program.
+
+    Then it has a program, which kernel threads and zombies have not, and by /proc/PID/stat (fields
+    50 and 51, `env_start` and `env_end`) its environment is not there yet, or is there by now.
     """
-    process = _PROC / str(pid)
     try:
-        process.joinpath("exe").readlink()
-        return process.joinpath("stat").read_bytes().rpartition(b")")[2].split()[51 - 3] == b"0"
+        os.readlink(f"/proc/{pid}/exe")  # noqa: PTH115 - asked of every kernel thread
+        fields = (_PROC / str(pid) / "stat").read_bytes().rpartition(b")")[2].split()
     except OSError:
         return False
-
-
-def _has_open(pid: int, file: Path) -> bool:
-    try:
-        wanted = file.stat()
-        for fd in (_PROC / str(pid) / "fd").iterdir():
-            with contextlib.suppress(FileNotFoundError):
-                if os.path.samestat(fd.stat(), wanted):
-                    return True
-    except OSError:
-        pass
-    return False
+    start, end = fields[50 - 3 : 52 - 3]
+    return end == b"0" or start != end

@@ -106,7 +106,12 @@ def _npm(package: str) -> str:
     return f"npm install -g {package}"
 
 
-_CODEX = "codex exec --json --skip-git-repo-check --dangerously-bypass-approvals-and-sandbox"
+# No login shell: codex runs commands in one, and Debian's /etc/profile then replaces PATH, so that
+# the agent's `tt` is not found (seen with 0.169.0).
+_CODEX = (
+    "codex exec --json --skip-git-repo-check --dangerously-bypass-approvals-and-sandbox"
+    " -c allow_login_shell=false"
+)
 _MODEL = ("--model", "{model}")
 _RESUME = ("--resume", "{session}")
 

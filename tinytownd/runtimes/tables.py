@@ -18,7 +18,10 @@ _PROMPT_BY = ("stdin", "argument", "file")
 
 
 def from_table(name: str, table: Mapping[str, object]) -> Runtime:
-    """The runtime that the table describes; keys it does not give stay as the preset has them.
+    """The runtime that the table describes.
+
+    Without a `command`, keys that it does not give stay as the preset has them; with one, the
+    prompt goes to standard input and the exit code is the verdict unless the table says more.
 
     `command` and the fragments `model` and `resume` are text that is split as a shell would, or
     lists. Raises BadInput on an unknown key, a wrong type, or a new runtime without a command.
@@ -38,7 +41,8 @@ def from_table(name: str, table: Mapping[str, object]) -> Runtime:
             )
         attribute, check = _KEYS[key]
         changes[attribute] = check(f"agent_clis.{name}.{key}", value)
-    base = preset or Runtime(name=name, argv=())
+    # A command of one's own is another program: nothing of the preset's ways can be assumed of it.
+    base = preset if preset and "command" not in table else Runtime(name=name, argv=())
     return _complete(replace(base, **changes))
 
 

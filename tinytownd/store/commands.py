@@ -35,6 +35,7 @@ class Command:
     verb: str
     args: dict[str, Any]
     expires_at: int
+    directory: str = ""
 
 
 def parse(stream: str, entry_id: str, fields: dict[str, str]) -> Command:
@@ -59,7 +60,7 @@ def parse(stream: str, entry_id: str, fields: dict[str, str]) -> Command:
     if expires_at < wire.now_ms():
         raise BadInput("the command came too late", hint="send it again")
     entry = Entry(stream, entry_id, command, town, agent)
-    return Command(entry, fields.get("verb", ""), args, expires_at)
+    return Command(entry, fields.get("verb", ""), args, expires_at, fields.get("dir", ""))
 
 
 class CommandReader:

@@ -118,6 +118,7 @@ class TownStore:
             for kind, table in zip(keys.RECORD_KINDS, tables, strict=True)
             for text in table
         ]
+        records.sort(key=lambda record: record.order)
         self._revision, self._tx = head.get("revision", "0"), head.get("tx", "")
         self.last_event = last[0][0] if last else "0-0"
         meta = Meta.from_json(json.loads(head["meta"]))
