@@ -237,3 +237,15 @@ def _amid_exec(pid: int) -> bool:
         return False
     start, end = fields[50 - 3 : 52 - 3]
     return end == b"0" or start != end
+
+
+def _has_open(pid: int, file: Path) -> bool:
+    try:
+        wanted = file.stat()
+        for fd in (_PROC / str(pid) / "fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):
+                if os.path.samestat(fd.stat(), wanted):
+                    return True
+    except OSError:
+        pass
+    return False
