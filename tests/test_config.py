@@ -120,7 +120,7 @@ def test_home_alone(files: Files) -> None:
 
 
 def test_password_of_a_url_is_not_listed(files: Files) -> None:
-    config = files.load('[redis]\nurl = "redis://me:secret@host/0"')
+    config = files.load("", '[redis]\nurl = "redis://me:secret@host/0"')
     row = next(row for row in config.listing() if row["key"] == "redis.url")
     assert row["value"] == "redis://me:***@host/0"
     assert config.redis.url == "redis://me:secret@host/0"
@@ -150,7 +150,7 @@ REFUSED = [
     ("[limits]\nwall_seconds = inf", 2, "not inf", ""),
     ("[limits]\nattempts = [\n1]", 2, "not [1]", ""),
     ("[limits]\nmax_rounds = 2", 2, "belongs in the home's config.toml", ""),
-    ("[redis]\nurl = 'http://x'", 2, "redis.url must be a redis://", ""),
+    ("[redis]\nurl = 'redis://x'", 2, "redis.url belongs in the home's config.toml", ""),
     ('env_file = "a\\u0000b"', 1, "env_file must be a string", ""),
     ("[env]\nA = 1", 2, "env.A must be a string, not 1", "in quotes"),
     ("[env]\n'a b' = 'x'", 2, "env.a b is not a name of an environment variable", ""),

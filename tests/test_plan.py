@@ -100,7 +100,7 @@ def test_groups_hold_back_what_is_in_them(
         (PlanTask("p", "P"), "dev", True, None),
         (PlanTask("p", "P", agent="boss"), "dev", False, "boss"),
         (PlanTask("p", "P", run="make"), "dev", False, "dev"),
-        (PlanTask("p", "P", run="make"), None, False, None),
+        (PlanTask("p", "P", run="make"), None, False, "shell"),
         (PlanTask("p", "P", epic=True), "dev", True, None),
     ],
 )

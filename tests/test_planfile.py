@@ -215,6 +215,7 @@ def test_only_values_are_replaced() -> None:
         ("", 'agent = "b"\n', {"agent": None}, ""),
         ("", "", {"agent": "b"}, 'agent = "b"\n'),
         ("", 'result = "Old"\nstatus = "failed"\n', {"result": None}, 'status = "failed"\n'),
+        ("", 'result = "" # none\n', {}, 'result = "" # none\n'),
         ("", 'agent = "b" # last', {"agent": None, "status": "failed"}, '\nstatus = "failed"'),
         ("", 'agent = "b" # last', {"status": "failed"}, 'agent = "b" # last\nstatus = "failed"'),
         ("", '"status" = """pending"""\n', {"status": "failed"}, '"status" = "failed"\n'),

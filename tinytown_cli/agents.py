@@ -93,7 +93,7 @@ def list_agents() -> None:
 
 def _change(verb_: str, name: str, said: str) -> None:
     agent = client.town(verb_, name=name)["agent"]
-    output.show(agent, [f"{agent['name']} {said} (now {agent['state']})"])
+    output.show(agent, [f"{agent['name']} {said}"])
 
 
 @verb("kill", example="tt kill developer")
@@ -102,19 +102,19 @@ def kill(agent: AgentName) -> None:
 
     Its round's process group gets TERM, then KILL; its task goes back.
     """
-    _change("agent.kill", agent, "is killed")
+    _change("agent.kill", agent, f"is killed. Back: tt restart {agent}")
 
 
 @verb("close", example="tt close developer")
 def close(agent: AgentName) -> None:
     """Let an agent finish its round, then end it."""
-    _change("agent.close", agent, "closes when its round is over")
+    _change("agent.close", agent, f"closes when its round is over. Back: tt restart {agent}")
 
 
 @verb("interrupt", example="tt interrupt developer")
 def interrupt(agent: AgentName) -> None:
     """Pause an agent; it keeps its session."""
-    _change("agent.interrupt", agent, f"pauses; tt resume {agent} lets it go on")
+    _change("agent.interrupt", agent, f"pauses. Back: tt resume {agent}")
 
 
 @verb("resume", example="tt resume developer")
@@ -126,12 +126,15 @@ def resume(agent: AgentName) -> None:
 @verb("restart", example="tt restart developer")
 def restart(agent: AgentName) -> None:
     """Bring an agent back with a fresh session."""
-    _change("agent.restart", agent, "restarts")
+    _change("agent.restart", agent, "starts afresh")
 
 
 @verb("prune", example="tt prune")
 def prune() -> None:
-    """Remove agents that have stopped."""
+    """Remove agents that have stopped.
+
+    Those that own an open task, or have messages that wait, stay.
+    """
     removed = client.town("agent.prune")["removed"]
     names = ", ".join(agent["name"] for agent in removed)
-    output.show(removed, [f"Removed {names}" if removed else "There is none to remove"])
+    output.show(removed, [f"Removed {names}" if removed else "Nobody to remove"])

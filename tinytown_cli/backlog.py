@@ -44,7 +44,7 @@ def _lines(tasks: list[client.Data]) -> Iterator[str]:
     yield from layout.task_table(tasks)
 
 
-@verb("claim", of=backlog, example="tt backlog claim 7 developer")
+@verb("claim", of=backlog, example="tt backlog claim t7 developer")
 def claim(
     ref: TaskRef,
     agent: Annotated[
@@ -56,7 +56,7 @@ def claim(
 ) -> None:
     """Make a task an agent's own."""
     told = client.town("backlog.claim", task=ref, agent=agent or owner)
-    show_task(told["task"], "is claimed")
+    show_task(told["task"], f"is claimed by {told['task']['agent']}")
 
 
 @verb("assign-all", of=backlog, example="tt backlog assign-all developer")
@@ -66,7 +66,7 @@ def assign_all(agent: AgentName) -> None:
     output.show(tasks, [f"{output.plural(len(tasks), 'task')} assigned to {agent}"])
 
 
-@verb("remove", of=backlog, example="tt backlog remove 7")
+@verb("remove", of=backlog, example="tt backlog remove t7")
 def remove(ref: TaskRef) -> None:
     """Take a task out of the backlog."""
     show_task(client.town("backlog.remove", task=ref)["task"], "is removed")

@@ -193,6 +193,10 @@ def _reply_in(message: object) -> str | None:
 def _data_of(reply: str) -> Data:
     told = json.loads(reply)
     if not told["ok"]:
-        raise Refused(told["error"])
+        refused = Refused(told["error"])
+        if refused.exit_code == errors.TIMED_OUT:
+            # The daemon's clock may be a moment ahead of ours: it is the same end.
+            raise errors.TimedOut(refused.message, hint=refused.hint)
+        raise refused
     data: Data = told["data"]
     return data

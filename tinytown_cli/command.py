@@ -79,6 +79,10 @@ class Command(TyperCommand):
         super().__init__(*args, **attrs)
         self.params.extend(_shared_options())
 
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """The arguments without the braces that the framework puts around required ones."""
+        return [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]
+
 
 class Group(TyperGroup):
     """A group of commands; typed alone it prints its help."""

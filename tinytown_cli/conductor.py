@@ -15,7 +15,9 @@ from tinytownd.wire import HOME
 
 conductor = group(
     "conductor",
-    "Hand the plan to the conductor and follow it.",
+    "Hand the plan to the conductor and follow it.\n\n"
+    "Ends when the plan does: exit code 0 when all is completed, 1 when something failed. "
+    "Ctrl-C leaves the view; the conductor goes on.",
     "tt conductor --spawn\ntt conductor --rehearse\ntt conductor status",
 )
 
@@ -30,10 +32,7 @@ def conduct(
         bool, typer.Option("--rehearse", help="Dry-run the plan in a scratch copy of the town.")
     ] = False,
 ) -> None:
-    """Hand the plan to the conductor and follow it.
-
-    Ends when the plan does: exit code 0 when all is completed, 1 when something failed.
-    """
+    """What `tt conductor` does alone; the group's help tells of it."""
     if ctx.invoked_subcommand:
         if spawn or rehearse:
             raise BadInput(f"tt conductor {ctx.invoked_subcommand} takes no such option")
@@ -68,7 +67,7 @@ def _conduct(target: client.Target, *, spawn: bool) -> int:
     for agent in started["spawned"]:
         output.note(f"spawned {agent['name']}")
     for agent in started["missing"]:
-        output.note(_missing(agent))
+        output.error(*_missing(agent))
     end = live.follow(target, last)
     # A terminal shows the tasks already.
     output.show(end, [_summary(end)] if output.on_terminal() else _page(end))
@@ -76,9 +75,13 @@ def _conduct(target: client.Target, *, spawn: bool) -> int:
     return _verdict(end)
 
 
-def _missing(agent: client.Data) -> str:
-    tasks = output.plural(len(agent["tasks"]), "task")
-    return f"tt: {agent['name']} is not on the team and {tasks} name it (tt conductor --spawn)"
+def _missing(agent: client.Data) -> tuple[str, str]:
+    """Who is not there to do what, and what to do about it."""
+    some = ", ".join([*agent["tasks"][:3], *(["…"] if len(agent["tasks"]) > 3 else [])])
+    if agent.get("state"):
+        back = f"tt restart {agent['name']}"
+        return f"{agent['name']} is {agent['state']} and cannot do {some}", back
+    return f"{agent['name']} is not on the team to do {some}", "tt conductor --spawn"
 
 
 def _page(now: client.Data) -> Iterator[str]:
@@ -122,8 +125,7 @@ def _verdict(end: client.Data) -> int:
 def _stuck(end: client.Data) -> tuple[str, str]:
     """Why nothing moves although nothing failed, and what to do."""
     for agent in end["missing"]:
-        waiting = ", ".join(agent["tasks"][:3])
-        return f"{agent['name']} is not there to do {waiting}", "tt conductor --spawn"
+        return _missing(agent)
     for task in end["tasks"]:
         if task["state"] == "cancelled":
             return f"{task['id']} was cancelled", f"tt task retry {task['id']}"

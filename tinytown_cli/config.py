@@ -14,7 +14,7 @@ from tinytown_cli.options import chosen
 from tinytownd.domain.errors import NotFound
 
 
-@verb("config", example="tt config\ntt config agent.max_rounds\ntt config town.default_cli claude")
+@verb("config", example="tt config\ntt config limits.attempts\ntt config town.default_cli claude")
 def config(
     key: Annotated[str | None, typer.Argument(metavar="[KEY]", help="A setting.")] = None,
     value: Annotated[str | None, typer.Argument(metavar="[VALUE]", help="Its new value.")] = None,
@@ -49,6 +49,4 @@ def _lines(settings: list[client.Data], *, one: bool) -> Iterator[str]:
 
 
 def _shown(value: object) -> str:
-    if value is None:
-        return "-"
-    return value if isinstance(value, str) else json.dumps(value)
+    return value if isinstance(value, str) and value else json.dumps(value)

@@ -63,9 +63,12 @@ def _kind(flags: dict[str, bool]) -> str | None:
 @verb("inbox", example="tt inbox developer\ntt inbox --all")
 def inbox(
     agent: Annotated[
-        str | None, typer.Argument(metavar="[AGENT]", help="Default: the agent that asks.")
+        str | None,
+        typer.Argument(metavar="[AGENT]", help="Default: the agent that asks; for a person, all."),
     ] = None,
-    everyone: Annotated[bool, typer.Option("--all", help="The whole team's.")] = False,
+    everyone: Annotated[
+        bool, typer.Option("--all", help="Every message of the town, read ones too.")
+    ] = False,
 ) -> None:
     """Show the messages that wait, without consuming them."""
     waiting = client.town("message.inbox", agent=agent, all=everyone or None)["messages"]
@@ -77,7 +80,9 @@ def _inbox(waiting: list[client.Data]) -> Iterator[str]:
         yield "No messages wait"
         return
     for message in waiting:
-        head = f"{message['id']}  {message['from']} → {message['to']}  {message['kind']}"
+        claimed = f" (as {message['claimed_sender']})" if message.get("claimed_sender") else ""
+        sender = message["from"] + claimed
+        head = f"{message['id']}  {sender} → {message['to']}  {message['kind']}"
         urgency = f", {message['priority']}" if message["priority"] != "normal" else ""
         answer = f", answers {message['reply_to']}" if message.get("reply_to") else ""
         age = output.age(message["sent_at"])

@@ -96,7 +96,8 @@ def clean(text: str) -> str:
 
 def first_line(text: object) -> str:
     """The first line of a text that has any, without control characters."""
-    return next((line.strip() for line in clean(str(text or "")).splitlines() if line.strip()), "")
+    lines = clean("" if text is None else str(text)).splitlines()
+    return next((line.strip() for line in lines if line.strip()), "")
 
 
 def on_terminal() -> bool:

@@ -91,13 +91,14 @@ def push(
 
 
 def _pushed(reply: client.Data) -> Iterator[str]:
-    kinds = ("added", "updated", "unchanged", "kept", "removed")
-    counts = ", ".join(f"{len(reply[kind])} {kind}" for kind in kinds if reply[kind])
+    kinds = {kind: kind for kind in ("added", "updated", "unchanged", "kept")}
+    kinds["removed"] = "gone from the file"
+    counts = ", ".join(f"{len(reply[kind])} {told}" for kind, told in kinds.items() if reply[kind])
     yield f"Pushed: {counts or 'nothing'}"
     for kind in ("kept", "removed"):
         for one in reply[kind]:
             why = f": {one['why']}" if one.get("why") else ""
-            yield f"  {kind} {one['id']} ({one['state']}){why}"
+            yield f"  {one['id']} ({one['state']}){why}"
     yield "Next: tt conductor"
 
 

@@ -29,10 +29,11 @@ task = group("task", "Look at tasks and change them.", "tt task show design\ntt 
 
 
 def show_task(one: client.Data, said: str) -> None:
-    """One task that was changed: a line for people."""
-    waits = f", waits for {', '.join(one['waits_for'])}" if one["waits_for"] else ""
-    owner = f" ({one['agent']}, {one['state']}{waits})" if one["agent"] else f" ({one['state']})"
-    output.show(one, [f"Task {one['id']} {said}{owner}"])
+    """One task that was changed: a line for people, with what `said` does not say anyhow."""
+    waits = f"waits for {', '.join(one['waits_for'])}" if one["waits_for"] else ""
+    more = [part for part in (one["agent"], one["state"], waits) if part]
+    told = ", ".join(part for part in more if part not in said.split())
+    output.show(one, [f"Task {one['id']} {said}" + (f" ({told})" if told else "")])
 
 
 @verb("assign", example='tt assign developer "Build the login page" --after design --tag ui')
@@ -47,12 +48,13 @@ def assign(
 ) -> None:
     """Give an agent a task."""
     told = {"agent": agent, "text": text(task_text), "after": after or None, "tags": tag or None}
-    show_task(client.town("task.assign", **told, priority=priority)["task"], "is assigned")
+    one = client.town("task.assign", **told, priority=priority)["task"]
+    show_task(one, f"is assigned to {one['agent']}")
 
 
 @verb("show", of=task, example="tt task show design --json")
 def show(ref: TaskRef) -> None:
-    """Show one task: its text, state, result, what it waits for and its rounds."""
+    """Show one task with its result and its rounds."""
     reply = client.town("task.show", task=ref)
     output.show({**reply["task"], "rounds": reply["rounds"]}, _page(reply["task"], reply["rounds"]))
 
@@ -97,7 +99,8 @@ def list_tasks(
 ) -> None:
     """List tasks."""
     tasks = client.town("task.list", state=state, agent=agent, tag=tag)["tasks"]
-    output.show(tasks, layout.task_table(tasks))
+    asked = state or agent or tag
+    output.show(tasks, layout.task_table(tasks) if tasks or not asked else ["No such task"])
 
 
 @verb("current", of=task, example="tt task current developer")
@@ -132,7 +135,7 @@ def fail(
 ) -> None:
     """Say that a task cannot be done."""
     told = client.town("task.fail", task=ref, reason=optional_text(reason, "reason"))
-    show_task(told["task"], "failed this time")
+    show_task(told["task"], "has failed")
 
 
 @verb("cancel", of=task, example="tt task cancel design --cascade")
@@ -168,5 +171,6 @@ def edit(
 
 @verb("move", of=task, example="tt task move design architect")
 def move(ref: TaskRef, agent: AgentName) -> None:
-    """Give a task to another agent."""
-    show_task(client.town("task.move", task=ref, agent=agent)["task"], "is moved")
+    """Give a task to another agent, or to the `backlog`."""
+    one = client.town("task.move", task=ref, agent=agent)["task"]
+    show_task(one, f"is moved to {one['agent'] or 'the backlog'}")

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from tinytown_cli import client, events, output, statuspage
+from tinytown_cli import client, events, output, statuspage, wording
 from tinytown_cli.command import verb
 from tinytown_cli.options import chosen
 from tinytownd.domain.errors import OK, WORK_FAILED, BadInput, TimedOut
@@ -76,15 +76,15 @@ def stop(
 ) -> None:
     """Close all agents of the town."""
     agents = client.town("town.stop", now=now)["agents"]
-    verb_done = "are killed" if now else "finish their rounds and close"
-    output.show(agents, [f"{output.plural(len(agents), 'agent')} {verb_done}. Back: tt start"])
+    said = "All agents are killed" if now else "All agents close when their rounds are over"
+    output.show(agents, [f"{said}. Back: tt start"])
 
 
 @verb("start", example="tt start")
 def start() -> None:
     """Bring the town's agents back."""
     agents = client.town("town.start")["agents"]
-    output.show(agents, [f"{output.plural(len(agents), 'agent')} started. See: tt status"])
+    output.show(agents, ["All agents are back. See: tt status"])
 
 
 @verb("wait", example="tt wait developer tester --timeout 600\ntt wait --task design")
@@ -123,10 +123,12 @@ def history(
     ] = None,
     task: Annotated[str | None, typer.Option(metavar="T", help="What concerns this task.")] = None,
     limit: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="The last N events.")
+        int | None, typer.Option(metavar="N", min=1, help="The last N events (default: 100).")
     ] = None,
 ) -> None:
     """Show who did what."""
     told = client.town("town.history", agent=agent, task=task, limit=limit)["events"]
-    lines = (events.line(event, dated=True) for event in told)
+    # Where nothing but details is told, they are better than nothing.
+    shown = [event for event in told if not wording.is_detail(event)] or told
+    lines = (events.line(event, dated=True) for event in shown)
     output.show(told, lines if told else ["Nothing has happened yet. Try: tt spawn developer"])

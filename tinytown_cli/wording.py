@@ -53,9 +53,14 @@ _STYLES = {
 
 
 def is_detail(event: dict[str, Any]) -> bool:
-    """Whether another event tells the same: a round its task's start, an answer its reading."""
-    about_task = event.get("event") == "round.started" and "task" in event
-    return about_task or event.get("event") == "message.acknowledged"
+    """Whether another event tells the same: its task's of a round, its reading of a message."""
+    match event:
+        case {"event": "round.started", "task": _}:
+            return True
+        case {"event": "round.ended", "task": _, "text": "completed"}:
+            return True
+        case _:
+            return event.get("event") == "message.acknowledged"
 
 
 def told(event: dict[str, Any]) -> str:

@@ -14,6 +14,7 @@ import structlog
 from tinytownd.config import Config
 from tinytownd.domain.errors import BadInput
 from tinytownd.files import read_text, write_atomic
+from tinytownd.runtimes.catalogue import Runtime
 
 log = structlog.get_logger(__name__)
 #: Set by systemd and launchd for what they start: then no login shell has been through.
@@ -70,10 +71,16 @@ def read_env_file(path: Path) -> dict[str, str]:
 
 
 def for_agent(
-    base: Mapping[str, str], config: Config, runtime_env: Mapping[str, str], bin_dir: Path
+    base: Mapping[str, str], config: Config, runtime: Runtime | None, bin_dir: Path
 ) -> dict[str, str]:
-    """The user's environment, what the CLI and the configuration add, and `tt` first on PATH."""
-    env = {**base, **runtime_env}
+    """The user's environment, what the CLI and the configuration add, and `tt` first on PATH.
+
+    A preset's own variables are defaults; what the configuration says of the CLI is not.
+    """
+    env = {**(runtime.env if runtime else {}), **base}
+    if runtime is not None:
+        table = config.agent_clis.get(runtime.name, {})
+        env |= dict(table.get("env", {}))  # type: ignore[call-overload]
     if config.env_file is not None:
         env |= read_env_file(config.env_file)
     env |= config.env

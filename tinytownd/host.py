@@ -1,4 +1,4 @@
-"""An open town: its store, its supervisors, and the commands that come for it."""
+"""An open town: its store, its supervisors, its desk, and what they ask of the daemon."""
 
 from __future__ import annotations
 
@@ -8,20 +8,18 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import structlog
 
-from tinytownd import wire
 from tinytownd.conductor.schedule import settle
 from tinytownd.config import Config, Watched
+from tinytownd.desk import Desk
 from tinytownd.domain.agent import Agent
-from tinytownd.domain.errors import BadInput, Elsewhere, Internal, NotFound, TownError
+from tinytownd.domain.errors import BadInput
 from tinytownd.domain.message import Round
 from tinytownd.domain.town import Town
 from tinytownd.environment import for_agent
-from tinytownd.handlers import registry
-from tinytownd.handlers.registry import Answer, Context, Speaker, Verb
 from tinytownd.home import Endpoint, Home
 from tinytownd.place import Place
 from tinytownd.runtimes.alive import TOKEN_VARIABLE
@@ -30,19 +28,15 @@ from tinytownd.runtimes.process import RoundFiles
 from tinytownd.runtimes.tables import from_table
 from tinytownd.store import keys
 from tinytownd.store.acl import agent_acl
-from tinytownd.store.client import Client, set_user
+from tinytownd.store.client import Client, drop_user, set_user
 from tinytownd.store.commands import Command, CommandReader
-from tinytownd.store.town import LOST, Entry, TownStore
+from tinytownd.store.town import LOST, TownStore
 from tinytownd.supervisor.loop import Supervisor
 from tinytownd.supervisor.slots import Slots
 
 log = structlog.get_logger(__name__)
-#: A read's reply is kept so long, in seconds: for a client that lost its connection.
-READ_SECONDS = 60
 #: How long a round's last commands may take to be carried out, in seconds.
 DRAIN_SECONDS = 10.0
-#: How long a command waits before it is tried again when Redis was away, in seconds.
-AGAIN_SECONDS = 0.2
 
 
 class Around(Protocol):
@@ -73,8 +67,7 @@ class TownHost:
         self._watched = Watched(around.home.config, place.config)
         self._supervisors: dict[str, Supervisor] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._inbox: asyncio.Queue[Command] = asyncio.Queue()
-        self._waiting: set[asyncio.Task[None]] = set()
+        self._desk = Desk(self.store, around.reader, place.directory, self)
 
     @property
     def id(self) -> str:
@@ -105,7 +98,7 @@ class TownHost:
 
     def missing(self, runtime: Runtime) -> str | None:
         """Why a CLI cannot be started, with how to get it; None when it can."""
-        env = for_agent(self._around.users_env, self.config, {}, self._around.home.bin)
+        env = for_agent(self._around.users_env, self.config, None, self._around.home.bin)
         if executable(runtime, env["PATH"], self.place.directory) is not None:
             return None
         how = f" ({runtime.install})" if runtime.install else ""
@@ -140,7 +133,7 @@ class TownHost:
         files.write(files.credentials, json.dumps(told))
         config = self.config
         env = for_agent(
-            self._around.users_env, config, self.runtime(running.cli).env, self._around.home.bin
+            self._around.users_env, config, self.runtime(running.cli), self._around.home.bin
         )
         return env | {
             "TINYTOWN_HOME": str(self._around.home.path),
@@ -164,7 +157,7 @@ class TownHost:
         await self._admit(agent, str(told.get("password", "")))
 
     async def _admit(self, agent: Agent, password: str) -> Endpoint:
-        user = f"tt-{self.id}-{agent.id}"
+        user = self._user(agent)
         endpoint = self._around.agent_endpoint(user, password)
         if endpoint.user == user:
             command = agent_acl(user, password, self.id, agent.id)
@@ -182,10 +175,10 @@ class TownHost:
         except (TimeoutError, *LOST) as error:
             log.warning("round.not_drained", town=self.id, agent=agent.name, error=str(error))
         self._around.reader.unfollow(stream)
-        try:
-            await self._around.client.acl_deluser(f"tt-{self.id}-{agent.id}")
-        except LOST as error:
-            log.warning("round.user_stays", town=self.id, agent=agent.name, error=str(error))
+        await drop_user(self._around.client, self._user(agent))
+
+    def _user(self, agent: Agent) -> str:
+        return f"tt-{self.id}-{agent.id}"
 
     def _files(self, running: Round) -> RoundFiles:
         return RoundFiles(self.place.private / "rounds" / running.agent / running.id)
@@ -199,18 +192,22 @@ class TownHost:
             await self.store.transact(functools.partial(_moved, directory=self.place.directory))
         for agent_id in list(town.agents):
             self._supervise(agent_id)
-        self._tasks[""] = asyncio.create_task(self._work(), name=f"commands {self.id}")
+        self._tasks[""] = asyncio.create_task(self._desk.run(), name=f"commands {self.id}")
         await self._around.reader.follow(keys.commands_key(self.id))
         return town
 
     async def close(self) -> None:
         """Stops supervising; rounds run on."""
         self._around.reader.unfollow(keys.commands_key(self.id))
-        tasks = [*self._tasks.values(), *self._waiting]
+        tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, self._desk.close(), return_exceptions=True)
         self._tasks.clear()
+
+    async def deliver(self, command: Command) -> None:
+        """Takes a command for this town."""
+        await self._desk.deliver(command)
 
     def wake(self, agent_id: str) -> None:
         """An agent has something to look at; a new one gets its supervisor."""
@@ -269,122 +266,6 @@ class TownHost:
         if self._tasks.get(agent_id) is task:
             self._tasks.pop(agent_id)
             self._supervisors.pop(agent_id, None)
-
-    # Commands
-
-    async def deliver(self, command: Command) -> None:
-        """Takes a command; they are carried out one after the other."""
-        await self._inbox.put(command)
-
-    async def _work(self) -> None:
-        while True:
-            command = await self._inbox.get()
-            try:
-                await self._carry_out(command)
-            except LOST as error:
-                log.warning("command.again", **_about(command), error=str(error))
-                await asyncio.sleep(AGAIN_SECONDS)
-                await self._around.reader.again(command)
-            except Exception:
-                log.exception("command.fault", **_about(command))
-
-    async def _carry_out(self, command: Command) -> None:
-        try:
-            verb = registry.find(command.verb, home=False)
-            args = verb.bind(command.args)
-            self._refuse_elsewhere(command)
-        except TownError as error:
-            await self._answer(command, wire.encode_error(command.entry.command, error))
-            return
-        if verb.kind == "wait":
-            task = asyncio.create_task(self._wait(verb, command, args))
-            self._waiting.add(task)
-            task.add_done_callback(self._waiting.discard)
-            return
-        try:
-            if verb.kind == "write":
-                await self.store.execute(command.entry, self._decide(verb, command, args))
-                self._around.reader.finished(command)
-            else:
-                data = await self._look(verb, command, args)
-                reply = wire.encode_reply(command.entry.command, data)
-                await self._answer(command, reply, life=READ_SECONDS)
-        except LOST:
-            raise
-        except TownError as error:
-            await self._answer(command, wire.encode_error(command.entry.command, error))
-        except Exception:
-            log.exception("command.fault", **_about(command))
-            await self._answer(command, wire.encode_error(command.entry.command, Internal()))
-
-    def _refuse_elsewhere(self, command: Command) -> None:
-        """A moved or copied town has the same id: `town.open` tells which of the two it is."""
-        where = command.directory
-        if where and not command.entry.agent and Path(where).resolve() != self.place.directory:
-            raise Elsewhere(f"the town is open in {self.place.directory}, not in {where}")
-
-    def _decide(self, verb: Verb, command: Command, args: dict[str, Any]) -> Any:
-        def decide(town: Town) -> Answer:
-            answer: Answer = verb.run(self._context(town, command), **args)
-            return answer
-
-        return decide
-
-    async def _look(self, verb: Verb, command: Command, args: dict[str, Any]) -> dict[str, object]:
-        if verb.kind == "read":
-            seen: dict[str, object] = await self.store.read(
-                lambda town: verb.run(self._context(town, command), **args)
-            )
-            return seen
-        context = await self.store.read(lambda town: self._context(town, command))
-        found: dict[str, object] = await verb.run(context, **args)
-        return found
-
-    async def _wait(self, verb: Verb, command: Command, args: dict[str, Any]) -> None:
-        """Asks again after every change, until there is an answer or nobody waits any more."""
-        try:
-            while wire.now_ms() < command.expires_at:
-                data = await self._look(Verb(verb.name, "read", verb.run), command, args)
-                if data is not None:
-                    reply = wire.encode_reply(command.entry.command, data)
-                    await self._answer(command, reply, life=READ_SECONDS)
-                    return
-                left = (command.expires_at - wire.now_ms()) / 1000
-                try:
-                    async with asyncio.timeout(max(0.0, left)):
-                        await self.store.changed()
-                except TimeoutError:
-                    break
-            late = BadInput("nobody waits for this any more")
-            await self._answer(command, wire.encode_error(command.entry.command, late))
-        except LOST:
-            await asyncio.sleep(AGAIN_SECONDS)
-            await self._around.reader.again(command)
-        except TownError as error:
-            await self._answer(command, wire.encode_error(command.entry.command, error))
-
-    def _context(self, town: Town, command: Command) -> Context:
-        speaker = Speaker()
-        if command.entry.agent:
-            agent = town.agents.get(command.entry.agent)
-            if agent is None:
-                raise NotFound("this agent is no member of the town any more")
-            speaker = Speaker(agent)
-        return Context(town, speaker, self)
-
-    async def _answer(self, command: Command, reply: str, *, life: int = wire.DONE_SECONDS) -> None:
-        entry: Entry = command.entry
-        await self.store.answer(entry, reply, life=life)
-        self._around.reader.finished(command)
-
-
-def _about(command: Command) -> dict[str, object]:
-    return {
-        "town": command.entry.town,
-        "agent": command.entry.agent or None,
-        "command": command.entry.command,
-        "verb": command.verb,
-    }
 
 
 def _moved(town: Town, directory: Path) -> None:

@@ -142,6 +142,7 @@ class RedisSettings:
         "redis.url", "", "a Redis or Valkey (7.0 or newer) in place of the embedded server",
         pattern=re.compile(rf"({_URL.pattern})?"),
         rule='a redis://, rediss:// or unix:// address, or ""',
+        scopes=("home",),
     )  # fmt: skip
 
 

@@ -61,7 +61,7 @@ def test_the_conductor_is_followed_to_the_end(daemon: FakeDaemon, town: Path, tt
                 "stalled", [task(state="pending")], missing=[{"name": "tester", "tasks": ["7"]}]
             ),
             1,
-            "tt: tester is not there to do 7 (tt conductor --spawn)\n",
+            "tt: tester is not on the team to do 7 (tt conductor --spawn)\n",
         ),
         (
             conducting("stalled", [task(state="pending", agent=None)]),
@@ -94,7 +94,7 @@ def test_agents_that_are_missing_are_reported(daemon: FakeDaemon, town: Path, tt
     assert json.loads(out)["conductor"]["plan"]["state"] == "completed"
     assert err.splitlines() == [
         "spawned tester",
-        "tt: reviewer is not on the team and 2 tasks name it (tt conductor --spawn)",
+        "tt: reviewer is not on the team to do a, b (tt conductor --spawn)",
     ]
 
 

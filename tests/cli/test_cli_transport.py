@@ -169,4 +169,4 @@ def test_the_hot_path_imports_little(daemon: FakeDaemon, town: Path) -> None:
             )
         ),
     }
-    assert done.stdout.startswith("Task 7 is assigned (developer, assigned)")
+    assert done.stdout.startswith("Task 7 is assigned to developer")

@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 #: No test takes so long, in seconds: what is forgotten ends by itself.
@@ -70,10 +71,15 @@ def child(how: str) -> None:
     record("children.jsonl", pid=left.pid)
 
 
-ACTIONS = {
+def finish(code: str) -> None:
+    """Ends the round with this exit code."""
+    sys.exit(int(code))
+
+
+ACTIONS: dict[str, Callable[[str], None]] = {
     "tt": run_tt,
     "say": print,
-    "exit": lambda code: sys.exit(int(code)),
+    "exit": finish,
     "wait": wait,
     "megabytes": megabytes,
     "garbage": garbage,

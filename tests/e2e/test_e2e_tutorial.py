@@ -59,7 +59,9 @@ def test_the_whole_page_as_it_is_printed(make_home: Make, tmp_path: Path) -> Non
     assert {f"{task}.md" for task in tasks} <= {path.name for path in town.directory.iterdir()}
 
     prompts = (town.directory / ".tt" / "rounds" / "developer").glob("*/prompt.md")
-    prompt = next(text for path in prompts if "# Your task: implement" in (text := path.read_text()))
+    prompt = next(
+        text for path in prompts if "# Your task: implement" in (text := path.read_text())
+    )
     assert tasks["design"]["result"] in prompt
 
     people = [one for one in town.data("inbox", "--all") if one["from"] == "person"]
@@ -92,9 +94,7 @@ def test_a_rehearsal_by_another_name(make_home: Make, tmp_path: Path) -> None:
     ],
     ids=["without the command", "without the id", "with another id"],
 )  # fmt: skip
-def test_a_rehearsal_that_is_not_told_enough_fails(
-    town: TownUnderTest, cut: str, why: str
-) -> None:
+def test_a_rehearsal_that_is_not_told_enough_fails(town: TownUnderTest, cut: str, why: str) -> None:
     play = " ".join([sys.executable, "-I", PLAY[2]])
     command = json.dumps(["sh", "-c", f"sed '{cut}' | {play}"])
     config = (town.directory / "tinytown.toml").read_text()

@@ -99,7 +99,7 @@ class Home:
             input=stdin.encode() if isinstance(stdin, str) else stdin,
             env={**self.env, **env},
             capture_output=True,
-            timeout=60,
+            timeout=40,
             check=False,
         )
         return Done(done.returncode, done.stdout.decode(), done.stderr.decode())

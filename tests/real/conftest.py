@@ -15,6 +15,7 @@ import pytest
 from tests.real import install
 from tests.real.desk import Desk
 from tests.real.model_api import ModelApi
+from tests.real.town import RealTown
 
 HERE = Path(__file__).parent
 
@@ -53,3 +54,14 @@ def api() -> Iterator[ModelApi]:
 def desk(tmp_path: Path, api: ModelApi, cli_bins: list[Path]) -> Desk:
     """A directory to work in, with a `tt` that records its argv and answers."""
     return Desk.furnish(tmp_path, api, cli_bins)
+
+
+@pytest.fixture
+def town(tmp_path: Path, api: ModelApi, cli_bins: list[Path]) -> Iterator[RealTown]:
+    """A town of this test's own; nothing of it may be left running."""
+    made = RealTown.make(tmp_path, api, cli_bins)
+    try:
+        made.tt("init", "--name", "real")
+        yield made
+    finally:
+        made.close()

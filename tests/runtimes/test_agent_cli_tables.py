@@ -51,10 +51,10 @@ def test_a_preset_keeps_what_is_not_changed() -> None:
     assert changed.argv == PRESETS["claude"].argv
     assert from_table("auggie", {}) == PRESETS["auggie"]
 
-    moved = from_table("claude", {"command": "/opt/claude --print", "reader": "text"})
-    argv = moved.invocation(FILE, "p", "S", "M").argv
-    assert argv == ("/opt/claude", "--print", "--model", "M", "--resume", "S")
-    assert moved.reader == "text"
+
+def test_a_presets_own_command_starts_from_nothing() -> None:
+    moved = from_table("auggie", {"command": "/opt/agent --print"})
+    assert moved == Runtime(name="auggie", argv=("/opt/agent", "--print"))
 
 
 @pytest.mark.parametrize(

@@ -6,25 +6,31 @@ town has a ready task beside an agent with room for it, and none is lost between
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from functools import cache, partial
 from itertools import islice
 
 from tinytownd.domain.agent import Agent
 from tinytownd.domain.task import Task
-from tinytownd.domain.town import Town
+from tinytownd.domain.town import Town, blocks
 
 #: Tasks handed to an agent ahead of the one it works on: enough to start the next at once, few
 #: enough that urgent work and a closing agent's work need not be taken back.
 AHEAD = 2
+#: Why a group failed is told by this many of its tasks.
+MAX_SHOWN = 8
 
 
 def settle(town: Town) -> None:
     """Hands out what the change under way made ready, and finishes groups and the plan."""
+    # Nothing that settling does changes what is stuck: it is found out once, if at all.
+    stuck = cache(partial(held_by_failure, town))
     while True:
         owners, groups = town.take_dirty()
         if not owners and not groups:
             break
         for group in sorted(groups):
-            settle_group(town, group)
+            settle_group(town, group, stuck)
         for owner in sorted(owners):
             agent = town.find_agent(owner)
             if agent is not None:
@@ -33,12 +39,13 @@ def settle(town: Town) -> None:
 
 
 def hand_out(town: Town, agent: Agent) -> None:
-    """Brings an agent's queue to the best `AHEAD` tasks that are ready for it."""
-    queued = town.queue(agent.name)
-    best = queued
+    """Brings an agent's queue to the best `AHEAD` tasks that may go out to it."""
+    queued = [*town.queue(agent.name)]
+    best: list[Task] = []
     if agent.available:
-        ready = islice((t for t in town.ready(agent.name) if may_go_out(town, t)), AHEAD)
-        best = sorted([*queued, *ready], key=lambda task: task.rank)[:AHEAD]
+        ready = islice((task for task in town.ready(agent.name) if is_due(town, task)), AHEAD)
+        allowed = (task for task in (*queued, *ready) if town.may_go_out(task))
+        best = sorted(allowed, key=lambda task: task.rank)[:AHEAD]
     for task in queued:
         if task not in best:
             town.put(task.advance("release"))
@@ -49,53 +56,70 @@ def hand_out(town: Town, agent: Agent) -> None:
             town.wake(agent)
 
 
-def may_go_out(town: Town, task: Task) -> bool:
-    """A plan's task goes out only while the conductor is on; one that failed, after its pause."""
+def is_due(town: Town, task: Task) -> bool:
+    """Whether a ready task may go out now: one that failed waits for the end of its pause."""
     due = task.not_before is None or task.not_before <= town.now
-    return due and (task.plan is None or town.meta.conducting)
+    return due and town.may_go_out(task)
 
 
-def settle_group(town: Town, group_id: str) -> None:
-    """A group is completed when its children are; failed when one failed and none can move."""
+def settle_group(town: Town, group_id: str, stuck: Callable[[], set[str]]) -> None:
+    """A group is completed when its children are; failed when one failed and none can move.
+
+    Children that were cancelled do not count.
+    """
     group = town.tasks.get(group_id)
     if group is None or not group.group or group.state in ("completed", "cancelled"):
         return
-    children = [child for child in town.children(group_id) if child.state != "cancelled"]
-    failed = [child.id for child in children if child.state == "failed"]
-    over = bool(failed) and not any_can_move(town, children)
+    states = town.child_states(group_id)
+    left = states.total() - states["cancelled"]
+    moving = states["assigned"] + states["running"]
+    over = states["failed"] > 0 and not moving
+    if over:
+        over = not any_can_move(town, town.children(group_id), stuck())
     if group.state == "failed" and not over:
         group = group.advance("retry", error=None, finished_at=None)
         town.put(group)
     if over and group.state == "pending":
-        why = "failed within: " + ", ".join(failed)
+        failed = [child.id for child in town.children(group_id) if child.state == "failed"]
+        more = ", …" if len(failed) > MAX_SHOWN else ""
+        why = "failed within: " + ", ".join(failed[:MAX_SHOWN]) + more
         town.put(group.advance("fail", error=why, finished_at=town.now))
         town.event("task.failed", "conductor", task=group_id, text=why)
-    elif all(child.state == "completed" for child in children) and not town.unmet(group):
+    elif left == states["completed"] and not town.unmet(group):
         town.put(group.advance("complete", finished_at=town.now))
         town.event("task.completed", "conductor", task=group_id)
 
 
-def any_can_move(town: Town, tasks: list[Task]) -> bool:
-    """Whether one of these runs, or could without anybody's help: nothing it needs has failed."""
-    stuck = held_by_failure(town)
+def any_can_move(town: Town, tasks: Iterable[Task], stuck: set[str]) -> bool:
+    """Whether one of these, or of those within, can still end without anybody's help."""
     todo = list(tasks)
     while todo:
         task = todo.pop()
-        if task.finished or task.id in stuck:
+        if task.finished:
             continue
-        if not task.group:
+        if task.id not in stuck:
             return True
-        todo.extend(town.children(task.id))
+        if task.group:
+            todo.extend(town.children(task.id))
     return False
 
 
 def held_by_failure(town: Town) -> set[str]:
-    """The ids of all tasks that wait, however far down, for one that failed or was cancelled."""
+    """The ids of all tasks that wait, however far down, for one that failed or was cancelled.
+
+    A group is held by what failed within it, or is held in there; not by what was cancelled.
+    """
     stuck: set[str] = set()
-    todo = [task for task in town.tasks.values() if task.state in ("failed", "cancelled")]
+    # A failed group is none to begin with: it comes back as soon as a task within it does.
+    todo = [t for t in town.tasks.values() if blocks(t) and not (t.group and t.state == "failed")]
     while todo:
-        for waiting in town.dependents(todo.pop().id):
-            if waiting.id not in stuck:
+        task = todo.pop()
+        held = town.dependents(task.id)
+        group = town.tasks.get(task.parent or "")
+        if group is not None and group.group and task.state != "cancelled":
+            held.append(group)
+        for waiting in held:
+            if waiting.id not in stuck and waiting.state not in ("completed", "cancelled"):
                 stuck.add(waiting.id)
                 todo.append(waiting)
     return stuck

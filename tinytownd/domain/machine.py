@@ -13,8 +13,9 @@ def advance(noun: str, table: Table, state: str, event: str) -> str:
     """The state after `event` in `state`; raises `IllegalTransition`."""
     after = table[state].get(event)
     if after is None:
-        can = ", ".join(table[state]) or "nothing"
+        can = ", ".join(table[state])
         raise IllegalTransition(
-            f"{noun} is {state}: it cannot {event}", hint=f"from {state} it can: {can}"
+            f"{noun} is {state}: it cannot {event}",
+            hint=f"from {state} it can: {can}" if can else "that is final",
         )
     return after

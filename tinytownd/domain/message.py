@@ -55,7 +55,7 @@ class Message(Record):
 
 @dataclass(frozen=True)
 class Round(Record):
-    """One process of an agent's CLI. `id` is its number in the town, as text.
+    """One process of an agent's CLI. `id` is its number in the town, as text; `cwd` where it runs.
 
     `token` fences it: what runs carries it in its environment. `outcome` is None while it runs,
     then completed, failed, limited, interrupted or unknown.
@@ -68,6 +68,7 @@ class Round(Record):
     task: str | None = None
     messages: tuple[str, ...] = ()
     cli: str = ""
+    cwd: str = ""
     resumed: str | None = None
     session: str | None = None
     attempt: int = 0

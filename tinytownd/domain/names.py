@@ -11,6 +11,8 @@ from tinytownd.domain.errors import BadInput
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 #: Words that mean something else wherever a name can stand.
 RESERVED = frozenset({"conductor", "supervisor", "all", "person", "backlog", "daemon", "home"})
+#: Characters of a tag, at most.
+MAX_TAG_LENGTH = 64
 #: Most pressing first: the order in which work is handed out.
 PRIORITIES = ("urgent", "high", "normal", "low")
 MAX_TEXT_BYTES = 1024 * 1024
@@ -19,9 +21,8 @@ MAX_TEXT_BYTES = 1024 * 1024
 def check_name(name: str, noun: str = "name") -> str:
     """The name itself, or `BadInput` that says what is wrong with it."""
     if not NAME.fullmatch(name) or ".." in name:
-        shown = name if name.isprintable() and len(name) <= 80 else ascii(name)[:80]
         raise BadInput(
-            f"'{shown}' cannot be the {noun}",
+            f"{shown(name)} cannot be the {noun}",
             hint="1 to 64 of A-Z a-z 0-9 . _ - and a letter or digit first",
         )
     if name.lower() in RESERVED:
@@ -33,12 +34,7 @@ def check_text(text: str, noun: str = "text", *, empty: bool = False) -> str:
     """The text itself, or `BadInput`: empty, over 1 MiB, with NUL, or not UTF-8."""
     if not empty and not text.strip():
         raise BadInput(f"the {noun} is empty", hint="say what it is about")
-    if "\0" in text:
-        raise BadInput(f"the {noun} has a NUL character", hint="texts are plain UTF-8")
-    try:
-        size = len(text.encode())
-    except UnicodeEncodeError:
-        raise BadInput(f"the {noun} is not UTF-8", hint="texts are plain UTF-8") from None
+    size = check_encoding(text, noun)
     if size > MAX_TEXT_BYTES:
         raise BadInput(
             f"the {noun} has {size:,} bytes, more than 1 MiB",
@@ -47,10 +43,43 @@ def check_text(text: str, noun: str = "text", *, empty: bool = False) -> str:
     return text
 
 
+def check_encoding(text: str, noun: str) -> int:
+    """How many bytes of UTF-8 the text has, or `BadInput`: with NUL, or not UTF-8."""
+    if "\0" in text:
+        raise BadInput(f"the {noun} has a NUL character", hint="texts are plain UTF-8")
+    try:
+        return len(text.encode())
+    except UnicodeEncodeError:
+        raise BadInput(f"the {noun} is not UTF-8", hint="texts are plain UTF-8") from None
+
+
+def check_label(text: str, noun: str, most: int = 200) -> str:
+    """The text itself, or `BadInput`: empty, over `most` characters, or not one printable line.
+
+    Labels stand between the town's own words in prompts and lists: they must not look like them.
+    """
+    if not text.strip() or not text.isprintable() or len(text) > most:
+        raise BadInput(
+            f"{shown(text)} cannot be a {noun}", hint=f"1 to {most} printable characters"
+        )
+    return text
+
+
+def check_tag(tag: str) -> str:
+    """The tag itself, or `BadInput`."""
+    return check_label(tag, "tag", MAX_TAG_LENGTH)
+
+
+def shown(word: str) -> str:
+    """A word in quotes for a message: nothing unprintable, nothing long."""
+    plain = word if word.isprintable() else ascii(word)[1:-1]
+    return f"'{plain}'" if len(plain) <= 80 else f"'{plain[:77]}…'"
+
+
 def check_priority(priority: str) -> str:
     """The priority itself, or `BadInput`."""
     if priority not in PRIORITIES:
-        raise BadInput(f"'{priority}' is no priority", hint="one of " + ", ".join(PRIORITIES))
+        raise BadInput(f"{shown(priority)} is no priority", hint="one of " + ", ".join(PRIORITIES))
     return priority
 
 

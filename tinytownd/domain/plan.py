@@ -16,7 +16,7 @@ from graphlib import TopologicalSorter
 from itertools import pairwise
 
 from tinytownd.domain.graph import find_cycles
-from tinytownd.domain.names import did_you_mean
+from tinytownd.domain.names import did_you_mean, shown
 
 #: A moment of a task: its id, and whether it is opened (groups only) or completed.
 Moment = tuple[str, bool]
@@ -190,12 +190,6 @@ def find_warnings(plan: Plan) -> list[Problem]:
         for task in plan.tasks
         if task.epic and task.id not in plan.children
     ]
-
-
-def shown(word: str) -> str:
-    """A word in quotes for a message: nothing unprintable, nothing long."""
-    plain = word if word.isprintable() else ascii(word)[1:-1]
-    return f"'{plain}'" if len(plain) <= 80 else f"'{plain[:77]}…'"
 
 
 def _duplicates(plan: Plan) -> Iterator[Problem]:

@@ -16,7 +16,7 @@ from typing import ClassVar
 from tinytownd.domain.agent import Agent
 from tinytownd.domain.errors import Ambiguous, NotFound
 from tinytownd.domain.message import MAILBOXES, Message, Round
-from tinytownd.domain.names import did_you_mean
+from tinytownd.domain.names import did_you_mean, shown
 from tinytownd.domain.record import Record
 from tinytownd.domain.task import Task
 
@@ -70,13 +70,16 @@ class Town:
         self._dependents: defaultdict[str, set[str]] = defaultdict(set)
         self._unmet: dict[str, int] = {}
         self._children: defaultdict[str, set[str]] = defaultdict(set)
+        self._child_states: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        self._open_groups: set[str] = set()
         self._ready: defaultdict[str, list[tuple[int, int, str]]] = defaultdict(list)
         self._queues: defaultdict[str, set[str]] = defaultdict(set)
-        self._inboxes: defaultdict[str, dict[str, None]] = defaultdict(dict)
+        self._inboxes: defaultdict[str, set[str]] = defaultdict(set)
         #: How many tasks of the plan that somebody executes are in each state.
         self.plan_counts: Counter[str] = Counter()
         self._dirty: set[str] = set()
         self._dirty_groups: set[str] = set()
+        self._all_groups_dirty = False
         self._undo: list[tuple[str, str, Record | None]] = []
         self.change = Change()
         for record in records:
@@ -95,8 +98,8 @@ class Town:
         found = self.find_agent(name)
         if found is None:
             known = [agent.name for agent in self.agents.values()]
-            hint = did_you_mean(name, known) or ("tt list" if known else f"tt spawn {name}")
-            raise NotFound(f"there is no agent '{name}' in this town", hint=hint)
+            hint = did_you_mean(name, known) or ("tt list" if known else "tt spawn NAME")
+            raise NotFound(f"there is no agent {shown(name)} in this town", hint=hint)
         return found
 
     def find_agent(self, name: str) -> Agent | None:
@@ -116,9 +119,9 @@ class Town:
             return self.tasks[fits[0]]
         if fits:
             some = ", ".join(fits[:5]) + (", …" if len(fits) > 5 else "")
-            raise Ambiguous(f"'{ref}' fits {len(fits)} tasks", hint=some)
+            raise Ambiguous(f"{shown(ref)} fits {len(fits)} tasks", hint=some)
         raise NotFound(
-            f"there is no task '{ref}' in this town",
+            f"there is no task {shown(ref)} in this town",
             hint=did_you_mean(ref, self.tasks) or "tt task list",
         )
 
@@ -139,6 +142,14 @@ class Town:
         """The tasks whose parent this one is, in the order they were made."""
         return sorted((self.tasks[i] for i in self._children[group]), key=lambda t: t.seq)
 
+    def child_states(self, group: str) -> Counter[str]:
+        """How many of a task's children are in each state."""
+        return self._child_states[group]
+
+    def may_go_out(self, task: Task) -> bool:
+        """Whether the conductor may hand it out at all: a plan's task only while it is on."""
+        return task.plan is None or self.meta.conducting
+
     def ready(self, owner: str) -> Iterator[Task]:
         """What an agent could start now if it were handed out, best first."""
         return (self.tasks[task] for _, _, task in self._ready[owner.lower()])
@@ -153,7 +164,8 @@ class Town:
 
     def inbox(self, name: str) -> list[Message]:
         """Messages to a name that are not acknowledged, oldest first."""
-        return [self.messages[message] for message in self._inboxes[mailbox(name)]]
+        mine = (self.messages[message] for message in self._inboxes[mailbox(name)])
+        return sorted(mine, key=lambda message: message.seq)
 
     # Changing things
 
@@ -191,8 +203,13 @@ class Town:
     def take_dirty(self) -> tuple[set[str], set[str]]:
         """Owners (lower case) and groups that a settling conductor must look at; forgets them."""
         dirty, groups = self._dirty, self._dirty_groups
-        self._dirty, self._dirty_groups = set(), set()
+        if self._all_groups_dirty:
+            groups |= self._open_groups
+        self._forget_dirty()
         return dirty, groups
+
+    def _forget_dirty(self) -> None:
+        self._dirty, self._dirty_groups, self._all_groups_dirty = set(), set(), False
 
     def commit(self) -> None:
         """The change was written: nothing to take back."""
@@ -203,8 +220,12 @@ class Town:
         """The change was not written: everything is as before."""
         for kind, record_id, old in reversed(self._undo):
             self._swap(kind, record_id, old)
-        self._dirty.clear()
-        self._dirty_groups.clear()
+        for kind in {kind for (kind, _), record in self.change.records.items() if record is None}:
+            table: dict[str, Record] = getattr(self, kind)
+            ordered = sorted(table.items(), key=lambda entry: entry[1].order)
+            table.clear()
+            table.update(ordered)
+        self._forget_dirty()
         self.commit()
 
     def records(self) -> Iterable[Record]:
@@ -237,7 +258,7 @@ class Town:
 
     def _meta_changed(self, new: Meta) -> None:
         if new.conducting != self.meta.conducting:
-            self._dirty.update(self._ready)
+            self._dirty.update(self._ready, self._queues)
         self.meta = new
 
     def _index_agent(self, old: Agent | None, new: Agent | None) -> None:
@@ -251,9 +272,9 @@ class Town:
 
     def _index_message(self, old: Message | None, new: Message | None) -> None:
         if old is not None and (new is None or new.state == "acknowledged"):
-            self._inboxes[mailbox(old.to)].pop(old.id, None)
+            self._inboxes[mailbox(old.to)].discard(old.id)
         if new is not None and new.state != "acknowledged":
-            self._inboxes[mailbox(new.to)][new.id] = None
+            self._inboxes[mailbox(new.to)].add(new.id)
 
     def _index_task(self, old: Task | None, new: Task | None) -> None:
         if old is not None:
@@ -268,6 +289,9 @@ class Town:
                 self._count_need(self.tasks[waiting], -1 if done_now else 1)
         if either is not None and either.parent is not None:
             self._dirty_groups.add(either.parent)
+        if blocks(old) != blocks(new) or (old and new and old.needs != new.needs):
+            # Whether a group can go on may hang on a task far away from it.
+            self._all_groups_dirty = True
 
     def _unlink(self, task: Task) -> None:
         self._leave_ready(task)
@@ -277,6 +301,8 @@ class Town:
             self._dependents[need].discard(task.id)
         if task.parent is not None:
             self._children[task.parent].discard(task.id)
+            self._child_states[task.parent][task.state] -= 1
+        self._open_groups.discard(task.id)
         if task.agent is not None:
             self._queues[task.agent.lower()].discard(task.id)
             self._dirty.add(task.agent.lower())
@@ -289,8 +315,11 @@ class Town:
             self._dependents[need].add(task.id)
         if task.parent is not None:
             self._children[task.parent].add(task.id)
+            self._child_states[task.parent][task.state] += 1
         if task.group:
             self._dirty_groups.add(task.id)
+            if task.state not in ("completed", "cancelled"):
+                self._open_groups.add(task.id)
         if task.agent is not None:
             self._dirty.add(task.agent.lower())
             if task.state in ("assigned", "running"):
@@ -320,6 +349,11 @@ class Town:
         at = bisect.bisect_left(line, place)
         if at < len(line) and line[at] == place:
             del line[at]
+
+
+def blocks(task: Task | None) -> bool:
+    """Whether what waits for the task waits in vain, until somebody does something."""
+    return task is not None and task.state in ("failed", "cancelled")
 
 
 def mailbox(name: str) -> str:

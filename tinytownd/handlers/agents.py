@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from tinytownd.domain.agent import COUNTED, Agent
 from tinytownd.domain.errors import BadInput, Conflict
-from tinytownd.domain.names import check_name, check_text
+from tinytownd.domain.names import check_label, check_name, check_text
 from tinytownd.domain.town import Town
 from tinytownd.handlers import views
 from tinytownd.handlers.registry import Answer, Context, verb
@@ -41,8 +42,10 @@ def spawn(
         "max_rounds": max_rounds,
     }
     for key, value in told.items():
-        if isinstance(value, str):
+        if key == "instructions" and value is not None:
             check_text(value, key)
+        elif isinstance(value, str):
+            check_label(value, key)
     if max_rounds is not None and max_rounds < 1:
         raise BadInput("--max-rounds is at least 1")
     if parent is not None:
@@ -66,7 +69,7 @@ def already_there(ctx: Context, agent: Agent, told: dict[str, Any]) -> Answer:
             hint=f"choose another name, or end this one first: tt kill {agent.name} && tt prune",
         )
     if agent.desired in ("stop", "close"):
-        make_room(ctx, 1)
+        make_room(ctx, not_counted([agent]))
         want(ctx, agent, "run", restart=True)
     return shown(ctx.town, agent, created=False)
 
@@ -86,13 +89,19 @@ def add(ctx: Context, name: str, told: dict[str, Any]) -> Agent:
 
 def make_room(ctx: Context, more: int) -> None:
     """Refuses what would go beyond `max_agents`."""
-    counted = sum(1 for agent in ctx.town.agents.values() if agent.state in COUNTED)
+    agents = ctx.town.agents.values()
+    counted = len(agents) - not_counted(agents)
     bound = ctx.services.config.town.max_agents
-    if counted + more > bound:
+    if more and counted + more > bound:
         raise Conflict(
             f"the town has {counted} agents, and max_agents is {bound}",
             hint="tt close or tt kill one, or: tt config town.max_agents N",
         )
+
+
+def not_counted(agents: Iterable[Agent]) -> int:
+    """How many of them do not count against `max_agents`, nor are about to."""
+    return sum(a.state not in COUNTED and a.desired in ("stop", "close") for a in agents)
 
 
 def want(ctx: Context, agent: Agent, desired: str, *, restart: bool = False) -> None:
@@ -142,8 +151,7 @@ def resume(ctx: Context, *, name: str) -> Answer:
     agent = ctx.town.agent(name)
     if agent.desired == "run" and agent.hold_until is None and agent.state != "error":
         raise Conflict(f"agent {agent.name} is neither paused nor held", hint="tt list")
-    if agent.state in ("stopped", "cold"):
-        make_room(ctx, 1)
+    make_room(ctx, not_counted([agent]))
     want(ctx, agent, "run", restart=True)
     ctx.town.event("agent.resumed", ctx.speaker.name, agent=agent.name)
     return shown(ctx.town, agent)
@@ -153,8 +161,7 @@ def resume(ctx: Context, *, name: str) -> Answer:
 def restart(ctx: Context, *, name: str) -> Answer:
     """Ends the running round, forgets the session and starts afresh."""
     agent = ctx.town.agent(name)
-    if agent.state in ("stopped", "cold"):
-        make_room(ctx, 1)
+    make_room(ctx, not_counted([agent]))
     running = ctx.town.rounds.get(agent.round or "")
     if running is not None and running.stopping is None:
         ctx.town.put(running.but(stopping=f"{ctx.speaker.name} restarted the agent"))
@@ -197,7 +204,7 @@ def start_all(ctx: Context) -> Answer:
     """Brings stopped and cold agents back."""
     town = ctx.town
     back = [agent for agent in town.agents.values() if agent.desired in ("stop", "close")]
-    make_room(ctx, sum(1 for agent in back if agent.state not in COUNTED))
+    make_room(ctx, not_counted(back))
     for agent in back:
         want(ctx, agent, "run", restart=True)
     return lambda: {"agents": views.agents(town)}

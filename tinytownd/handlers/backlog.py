@@ -51,7 +51,7 @@ def claim(ctx: Context, *, task: str, agent: str | None = None) -> Answer:
     """A task of the backlog becomes an agent's: the one that asks, or the one that is named."""
     found = in_backlog(ctx.town, task)
     if agent is None and ctx.speaker.agent is None:
-        raise BadInput("who claims it?", hint=f"tt backlog claim {found.id} --agent NAME")
+        raise BadInput("who claims it?", hint=f"tt backlog claim {found.id} NAME")
     owner = ctx.town.agent(agent if agent is not None else ctx.speaker.name)
     give(ctx, found, owner.name)
     return shown(ctx.town, found.id)

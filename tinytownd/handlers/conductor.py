@@ -37,8 +37,6 @@ def stop(ctx: Context) -> Answer:
     """The plan's tasks wait; what runs goes on."""
     town = ctx.town
     if town.meta.conducting:
-        for task in [t for t in town.tasks.values() if t.plan and t.state == "assigned"]:
-            town.put(task.advance("release"))
         town.put(town.meta.but(conducting=False))
         town.event("conductor.stopped", ctx.speaker.name)
     return lambda: {"conductor": views.conductor(town)}

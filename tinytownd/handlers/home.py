@@ -11,7 +11,7 @@ from tinytownd.handlers.registry import Context, verb
 from tinytownd.home import read_towns
 from tinytownd.place import place
 from tinytownd.runtimes.tables import from_table
-from tinytownd.settings import KEYS
+from tinytownd.settings import KEYS, full_name
 
 
 def told(host: object) -> dict[str, object]:
@@ -133,7 +133,7 @@ def settings(config: Config, key: str | None) -> list[dict[str, object]]:
     ]
     if key is None:
         return rows
-    found = [row for row in rows if row["key"] in (key, f"town.{key}")]
+    found = [row for row in rows if row["key"] == full_name(key)]
     if not found:
         raise NotFound(f"there is no setting '{key}'", hint="tt config lists them all")
     return found

@@ -5,7 +5,8 @@ from __future__ import annotations
 from tinytownd.domain import rules
 from tinytownd.domain.errors import BadInput, NotFound
 from tinytownd.domain.message import CONDUCTOR, KINDS, MAILBOXES
-from tinytownd.domain.names import check_name, check_priority, check_text
+from tinytownd.domain.names import check_name, check_priority, check_text, shown
+from tinytownd.domain.plan import SHELL
 from tinytownd.domain.town import Town
 from tinytownd.handlers import views
 from tinytownd.handlers.registry import Answer, Context, verb
@@ -28,9 +29,9 @@ def send(
     check_text(text, "message")
     check_priority(priority)
     if kind not in KINDS:
-        raise BadInput(f"'{kind}' is no kind of message", hint="one of " + ", ".join(KINDS))
+        raise BadInput(f"{shown(kind)} is no kind of message", hint="one of " + ", ".join(KINDS))
     if reply_to is not None and reply_to not in town.messages:
-        raise NotFound(f"there is no message '{reply_to}'", hint="tt inbox --all")
+        raise NotFound(f"there is no message {shown(reply_to)}", hint="tt inbox --all")
     claimed = None
     if sender is not None and ctx.speaker.agent is None:
         claimed = check_name(sender, "sender")
@@ -56,7 +57,8 @@ def receivers(ctx: Context, to: str | None, *, everyone: bool) -> list[str]:
         raise BadInput("a message goes to one agent or to all", hint="tt send NAME or --all")
     if to is not None:
         return [mailbox_of(ctx.town, to)]
-    others = [a.name for a in ctx.town.agents.values() if a.name != ctx.speaker.name]
+    team = [agent for agent in ctx.town.agents.values() if agent.cli != SHELL]
+    others = [agent.name for agent in team if agent.name != ctx.speaker.name]
     if not others:
         raise BadInput("there is nobody to write to", hint="tt spawn NAME")
     return others
@@ -64,7 +66,12 @@ def receivers(ctx: Context, to: str | None, *, everyone: bool) -> list[str]:
 
 def mailbox_of(town: Town, name: str) -> str:
     """A mailbox's one spelling: an agent's own name, or the conductor's."""
-    return CONDUCTOR if name.lower() in MAILBOXES else town.agent(name).name
+    if name.lower() in MAILBOXES:
+        return CONDUCTOR
+    agent = town.agent(name)
+    if agent.cli == SHELL:
+        raise BadInput(f"agent {agent.name} runs commands and reads no messages", hint="tt list")
+    return agent.name
 
 
 @verb("message.inbox", "read")

@@ -86,14 +86,11 @@ def push(ctx: Context, *, text: str, prune: bool = False, adopt_status: bool = F
     for definition in plan.tasks:
         push_one(ctx, plan, definition, done, adopt=adopt_status)
     gone = [t for t in town.tasks.values() if t.plan == MAIN and t.id not in plan.by_id]
-    for task in gone:
-        done.removed.append(task.id)
-        if prune and task.state in ("pending", "assigned"):
-            town.put(task.advance("cancel", error=REMOVED, finished_at=ctx.now))
-            town.event("task.cancelled", ctx.speaker.name, task=task.id, text=REMOVED)
+    pruned = [task.id for task in gone if leave(ctx, task, prune=prune)]
+    done.removed += [task.id for task in gone]
     if plan.description != town.meta.plan:
         town.put(town.meta.but(plan=plan.description))
-    if done.added or done.updated or (gone and prune):
+    if done.added or done.updated or pruned:
         town.event("plan.pushed", ctx.speaker.name, text=done.summary())
     return lambda: {
         **{what: [_told(town, one, what) for one in ids] for what, ids in vars(done).items()},
@@ -110,6 +107,21 @@ def _told(town: Town, task_id: str, what: str) -> dict[str, object]:
     return {"id": task_id, "state": task.state, "why": why}
 
 
+def leave(ctx: Context, task: Task, *, prune: bool) -> bool:
+    """A task that the file does not have any more: what is over leaves the plan with it.
+
+    So a town's next plan is not held up by what became of its last one. With `prune`, what has not
+    started is cancelled, and leaves too: only that is said to be pruned.
+    """
+    if task.finished:
+        ctx.town.put(task.but(plan=None))
+    elif prune and task.state in ("pending", "assigned"):
+        ctx.town.put(task.advance("cancel", error=REMOVED, finished_at=ctx.now, plan=None))
+        ctx.town.event("task.cancelled", ctx.speaker.name, task=task.id, text=REMOVED)
+        return True
+    return False
+
+
 def refuse_taken_ids(town: Town, plan: Plan) -> None:
     """Raises `PlanError` for ids that tasks from the command line have."""
     problems: list[dict[str, object]] = [
@@ -119,7 +131,7 @@ def refuse_taken_ids(town: Town, plan: Plan) -> None:
             "hint": "choose another id",
         }
         for task in plan.tasks
-        if (there := town.tasks.get(task.id)) is not None and there.plan != MAIN
+        if (there := town.tasks.get(task.id)) is not None and there.digest is None
     ]
     if problems:
         raise PlanError(f"the plan has {len(problems)} problems", problems)
@@ -140,22 +152,32 @@ def push_one(ctx: Context, plan: Plan, definition: PlanTask, done: Push, *, adop
         town.event("task.created", ctx.speaker.name, task=task.id, agent=task.agent)
         done.added.append(task.id)
         return
-    if there.state == "cancelled" and there.error == REMOVED:
-        there = there.advance("retry", error=None, finished_at=None)
+    back = there.state == "cancelled" and there.error == REMOVED
+    if there.plan is None:
+        there = there.but(plan=MAIN)
+        there = there.advance("retry", error=None, finished_at=None) if back else there
         town.put(there)
-        done.updated.append(there.id)
-    same = all(getattr(there, key) == value for key, value in told.items())
+    same = is_same(there, told)
     if there.state not in ("pending", "assigned"):
-        (done.unchanged if there.digest == told["digest"] else done.kept).append(there.id)
-    elif same and not (adopt and definition.status in FINISHED):
-        if there.id not in done.updated:
-            done.unchanged.append(there.id)
+        (done.unchanged if same else done.kept).append(there.id)
+    elif same and not (adopt and definition.status in FINISHED and not there.group):
+        (done.updated if back else done.unchanged).append(there.id)
     else:
         fresh = there.advance("release") if there.state == "assigned" else there
         fresh = fresh.but(**told)
         town.put(adopted(fresh, definition, ctx.now) if adopt else fresh)
         town.event("task.edited", ctx.speaker.name, task=there.id, text="by the plan file")
         done.updated.append(there.id)
+
+
+def is_same(there: Task, told: dict[str, Any]) -> bool:
+    """Whether the definition is the one that was pushed, or says what the town says by now.
+
+    The second is a file that was pulled after somebody edited or moved the task.
+    """
+    if there.digest == told["digest"] and (there.finished or there.needs == told["needs"]):
+        return True
+    return all(getattr(there, key) == value for key, value in told.items() if key != "digest")
 
 
 def fields_of(plan: Plan, definition: PlanTask) -> dict[str, Any]:
@@ -180,10 +202,9 @@ def adopted(task: Task, definition: PlanTask, now: int) -> Task:
     events = {"completed": "complete", "failed": "fail", "cancelled": "cancel"}
     if task.group or definition.status not in events:
         return task
-    error = definition.result if definition.status == "failed" else None
-    return task.advance(
-        events[definition.status], finished_at=now, result=definition.result, error=error
-    )
+    said = "error" if definition.status == "failed" else "result"
+    event = events[definition.status]
+    return task.advance(event, finished_at=now, not_before=None, **{said: definition.result})
 
 
 @verb("plan.pull", "read")

@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 from tinytownd.domain.agent import Agent
 from tinytownd.domain.errors import BadInput
-from tinytownd.domain.names import did_you_mean
+from tinytownd.domain.names import check_encoding, did_you_mean, shown
 from tinytownd.domain.town import Town
 
 #: What to answer, once the town has settled.
@@ -68,13 +68,16 @@ class Verb:
         for name in args:
             if name not in self.types:
                 hint = did_you_mean(name, self.types)
-                raise BadInput(f"{self.name} takes no '{name}'", hint=hint)
+                raise BadInput(f"{self.name} takes no {shown(name)}", hint=hint)
         given = {name: value for name, value in args.items() if value is not None}
         for name in sorted(self.required - given.keys()):
             raise BadInput(f"{self.name} needs '{name}'")
         for name, value in given.items():
             if not _fits(value, self.types[name]):
                 raise BadInput(f"{self.name}: '{name}' is not {_told(self.types[name])}")
+            for text in value if isinstance(value, list) else [value]:
+                if isinstance(text, str):
+                    check_encoding(text, name)
         return given
 
 
@@ -109,8 +112,7 @@ def find(name: str, *, home: bool) -> Verb:
     found = VERBS.get(name)
     if found is None or found.home != home:
         known = [verb.name for verb in VERBS.values() if verb.home == home]
-        shown = name if name.isprintable() else ascii(name)
-        raise BadInput(f"there is no verb '{shown[:80]}'", hint=did_you_mean(name, known))
+        raise BadInput(f"there is no verb {shown(name)}", hint=did_you_mean(name, known))
     return found
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Any
 
-from tinytownd.domain import rules
+from tinytownd.domain import names, rules
 from tinytownd.domain.errors import BadInput, Conflict, Fenced, NotFound
-from tinytownd.domain.names import check_priority, check_text
+from tinytownd.domain.names import check_priority, check_tag, check_text
 from tinytownd.domain.task import STATES, Task
 from tinytownd.domain.town import Town
 from tinytownd.handlers import views
@@ -23,6 +24,8 @@ def create(ctx: Context, text: str, **fields: Any) -> Task:
     town = ctx.town
     check_text(text, "task")
     check_priority(fields.get("priority", "normal"))
+    for tag in fields.get("tags", ()):
+        check_tag(tag)
     after = tuple(dict.fromkeys(town.task(ref).id for ref in fields.pop("after", ())))
     number = town.next_id("numbered")
     while f"t{number}" in town.tasks:
@@ -74,7 +77,9 @@ def list_(
 ) -> dict[str, object]:
     """All tasks that fit, in the order they were made."""
     if state is not None and state not in STATES:
-        raise BadInput(f"'{state}' is no state of a task", hint="one of " + ", ".join(STATES))
+        raise BadInput(
+            f"{names.shown(state)} is no state of a task", hint="one of " + ", ".join(STATES)
+        )
     owner = ctx.town.agent(agent).name if agent is not None else None
     tasks = [
         views.task(ctx.town, task)
@@ -91,7 +96,7 @@ def current(ctx: Context, *, agent: str | None = None) -> dict[str, object]:
     """What an agent works on: the one that asks, or the one that is named."""
     who = ctx.town.agent(agent) if agent is not None else ctx.speaker.agent
     if who is None:
-        raise BadInput("a person has no current task", hint="tt task current --agent NAME")
+        raise BadInput("a person has no current task", hint="tt task current NAME")
     return {"task": views.task(ctx.town, ctx.town.tasks[who.task]) if who.task else None}
 
 
@@ -129,6 +134,8 @@ def fail(ctx: Context, *, task: str | None = None, reason: str = "") -> Answer:
     """The task failed for good, as the one who works on it says; dependents are held."""
     found = spoken_of(ctx, task)
     check_text(reason, "reason", empty=True)
+    if found.group:
+        raise Conflict(f"{found.id} is a group: it fails when a task within it does")
     rules.fail(ctx.town, found, ctx.speaker.name, reason or "no reason given")
     return shown(ctx.town, found.id)
 
@@ -137,14 +144,14 @@ def fail(ctx: Context, *, task: str | None = None, reason: str = "") -> Answer:
 def cancel(ctx: Context, *, task: str, cascade: bool = False) -> Answer:
     """Takes a task back; what waits for it is held, or cancelled with it."""
     town, first = ctx.town, ctx.town.task(task)
-    gone: list[str] = []
-    todo = [first]
+    gone: dict[str, None] = {}
+    todo = deque([first])
     while todo:
-        one = todo.pop(0)
+        one = todo.popleft()
         if one.id in gone or (one.finished and one is not first and one.state != "failed"):
             continue
         rules.cancel(town, one, ctx.speaker.name)
-        gone.append(one.id)
+        gone[one.id] = None
         if cascade or one.group:
             todo += town.children(one.id)
         if cascade:
@@ -163,7 +170,17 @@ def retry(ctx: Context, *, task: str) -> Answer:
     )
     ctx.town.put(again)
     ctx.town.event("task.retrying", ctx.speaker.name, task=found.id, agent=found.agent)
+    bring_groups_back(ctx, again)
     return shown(ctx.town, found.id)
+
+
+def bring_groups_back(ctx: Context, task: Task) -> None:
+    """The groups that a task is in and that were cancelled go on, now that it does."""
+    group = ctx.town.tasks.get(task.parent or "")
+    while group is not None and group.group and group.state == "cancelled":
+        ctx.town.put(group.advance("retry", error=None, finished_at=None))
+        ctx.town.event("task.retrying", ctx.speaker.name, task=group.id)
+        group = ctx.town.tasks.get(group.parent or "")
 
 
 @verb("task.edit", "write")
@@ -186,7 +203,7 @@ def edit(
     if agent is not None:
         changes["agent"] = owner_of(ctx, found, agent)
     if tags is not None:
-        changes["tags"] = tuple(tags)
+        changes["tags"] = tuple(check_tag(tag) for tag in tags)
     if not changes:
         raise BadInput("nothing to change", hint="--text, --priority, --agent or --tag")
     ctx.town.put(taken_back(found).but(**changes))

@@ -93,10 +93,11 @@ def busy_town(town: Town) -> bool:
 
     A task that is held by one that failed does not count: it would be waited for in vain.
     """
-    open_ = {task.id for task in town.tasks.values() if not task.finished and not task.group}
-    if open_ and open_ - held_by_failure(town):
+    if any(a.round is not None or starts(town, a.name) for a in town.agents.values()):
         return True
-    return any(a.round is not None or starts(town, a.name) for a in town.agents.values())
+    stuck = held_by_failure(town)
+    open_ = (task for task in town.tasks.values() if not task.finished and not task.group)
+    return any(task.id not in stuck for task in open_)
 
 
 def failed(town: Town, owners: set[str] | None) -> list[views.View]:

@@ -163,11 +163,17 @@ def status(town: Town) -> View:
 
 
 def missing(town: Town) -> list[View]:
-    """Agents that tasks of the plan name and that are not there to take them."""
+    """Agents that tasks of the plan name and that are not there to take them.
+
+    `state` is null for one that is not on the team.
+    """
     lost: dict[str, list[str]] = {}
+    states: dict[str, str | None] = {}
     for one in town.tasks.values():
         if one.plan is not None and one.agent is not None and not one.finished:
             found = town.find_agent(one.agent)
             if found is None or not found.available:
-                lost.setdefault(found.name if found else one.agent, []).append(one.id)
-    return [{"name": name, "tasks": ids} for name, ids in lost.items()]
+                name = found.name if found else one.agent
+                lost.setdefault(name, []).append(one.id)
+                states[name] = found.state if found else None
+    return [{"name": name, "tasks": ids, "state": states[name]} for name, ids in lost.items()]

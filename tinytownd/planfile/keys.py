@@ -7,10 +7,10 @@ from datetime import date, datetime, time
 
 from tinytownd.domain import names
 from tinytownd.domain.errors import BadInput
-from tinytownd.domain.plan import Problem, shown
+from tinytownd.domain.names import shown
+from tinytownd.domain.plan import Problem
 from tinytownd.domain.task import STATES
 
-MAX_TAG_LENGTH = 64
 _KINDS = {
     str: "a text",
     bool: "true or false",
@@ -89,12 +89,6 @@ def _check_id(value: str) -> None:
         raise BadInput(f"{shown(value)} cannot be an id", hint=hint)
 
 
-def _check_tag(value: str) -> None:
-    if not value.strip() or not value.isprintable() or len(value) > MAX_TAG_LENGTH:
-        hint = f"1 to {MAX_TAG_LENGTH} printable characters"
-        raise BadInput(f"{shown(value)} cannot be a tag", hint=hint)
-
-
 def _check_flag(value: object) -> None:
     if not isinstance(value, bool):
         hint = "write epic = true, without quotes"
@@ -113,7 +107,7 @@ TASK_KEYS: Mapping[str, Check] = {
     "status": _choice("status", STATES),
     "parent": _text("parent", _check_id),
     "depends_on": _list("depends_on", _check_id),
-    "tags": _list("tags", _check_tag),
+    "tags": _list("tags", names.check_tag),
     "priority": _choice("priority", names.PRIORITIES),
     "run": _text("run", lambda text: names.check_text(text, "run")),
     "epic": _check_flag,

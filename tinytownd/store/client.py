@@ -106,6 +106,14 @@ async def set_user(client: Client, command: list[str]) -> bool:
     return True
 
 
+async def drop_user(client: Client, user: str) -> None:
+    """Takes a user away, and closes its connections."""
+    try:
+        await client.execute_command("ACL", "DELUSER", user)
+    except RedisError as error:
+        log.warning("redis.user_stays", user=user, error=str(error))
+
+
 def recent(version: str) -> bool:
     """Whether a version string is one that tinytown works with."""
     found = re.match(r"(\d+)\.(\d+)", version)

@@ -16,7 +16,7 @@ import structlog
 from redis.exceptions import ResponseError
 
 from tinytownd import wire
-from tinytownd.domain.errors import BadInput, Unavailable
+from tinytownd.domain.errors import BadInput, TimedOut, TownError, Unavailable
 from tinytownd.store import keys
 from tinytownd.store.town import FIRST_WAIT, LONGEST_WAIT, LOST, Entry, answer
 
@@ -39,7 +39,7 @@ class Command:
 
 
 def parse(stream: str, entry_id: str, fields: dict[str, str]) -> Command:
-    """A stream entry as a command; raises `BadInput` for one that is no command of ours."""
+    """A stream entry as a command; raises `BadInput` or, for one that came too late, `TimedOut`."""
     town, agent = keys.parse_commands(stream)
     command = fields.get("id", "")
     made = wire.made_at(command)
@@ -58,7 +58,7 @@ def parse(stream: str, entry_id: str, fields: dict[str, str]) -> Command:
     if not isinstance(args, dict):
         raise BadInput("the command's arguments are no JSON object")
     if expires_at < wire.now_ms():
-        raise BadInput("the command came too late", hint="send it again")
+        raise TimedOut("the command came too late", hint="send it again")
     entry = Entry(stream, entry_id, command, town, agent)
     return Command(entry, fields.get("verb", ""), args, expires_at, fields.get("dir", ""))
 
@@ -147,7 +147,7 @@ class CommandReader:
     async def _accept(self, stream: str, entry_id: str, fields: dict[str, str]) -> list[Command]:
         try:
             command = parse(stream, entry_id, fields)
-        except BadInput as error:
+        except TownError as error:
             await self._refuse(stream, entry_id, fields.get("id", ""), error)
             return []
         self._in_flight.add((stream, entry_id))
@@ -167,7 +167,7 @@ class CommandReader:
                 await answer(self._client, command.entry, known)
                 self.finished(command)
 
-    async def _refuse(self, stream: str, entry_id: str, command: str, error: BadInput) -> None:
+    async def _refuse(self, stream: str, entry_id: str, command: str, error: TownError) -> None:
         log.warning("command.refused", stream=stream, entry=entry_id, error=error.message)
         try:
             wire.made_at(command)

@@ -72,6 +72,8 @@ class Attempt:
 
     tx: str = field(default_factory=lambda: os.urandom(8).hex())
     result: Any = None
+    #: It was found in the store after all, its answer having been lost.
+    written: bool = False
 
 
 class AlreadyAnswered(Exception):
@@ -91,7 +93,8 @@ class TownStore:
         self._lock = asyncio.Lock()
         self._town: Town | None = None
         self._revision = "0"
-        self._tx = ""
+        #: Decisions under way, by transaction id.
+        self._attempts: dict[str, Attempt] = {}
         self._watchers: set[asyncio.Event] = set()
         script = resources.files("tinytownd.store").joinpath("scripts", "commit.lua").read_text()
         self._commit = client.register_script(script)
@@ -119,10 +122,14 @@ class TownStore:
             for text in table
         ]
         records.sort(key=lambda record: record.order)
-        self._revision, self._tx = head.get("revision", "0"), head.get("tx", "")
+        self._revision = head.get("revision", "0")
+        # Nobody writes between a lost answer and the reading that follows it, so this finds it.
+        if head.get("tx") in self._attempts:
+            self._attempts[head["tx"]].written = True
         self.last_event = last[0][0] if last else "0-0"
         meta = Meta.from_json(json.loads(head["meta"]))
-        self._town = Town(meta, records, now=wire.now_ms())
+        self._town = Town(meta, sorted(records, key=_age), now=wire.now_ms())
+        self._tell_watchers()
         return self._town
 
     async def read(self, look: Callable[[Town], T]) -> T:
@@ -132,6 +139,17 @@ class TownStore:
             town.now = wire.now_ms()
             return look(town)
 
+    async def view(self, look: Callable[[Town], T]) -> T:
+        """The same, waiting for Redis as long as it takes: for those that must not give up."""
+        wait = FIRST_WAIT
+        while True:
+            try:
+                return await self.read(look)
+            except (*LOST, Unavailable) as error:
+                log.warning("store.waiting", town=self.id, error=str(error), seconds=wait)
+                await asyncio.sleep(wait)
+                wait = min(wait * 2, LONGEST_WAIT)
+
     async def transact(self, decide: Callable[[Town], T]) -> T:
         """Decides and writes, waiting for Redis as long as it takes: for the daemon's own facts.
 
@@ -139,15 +157,19 @@ class TownStore:
         """
         wait = FIRST_WAIT
         attempt = Attempt()
-        while True:
-            try:
-                async with self._lock:
-                    result: T = await self._once(decide, attempt, None)
-                    return result
-            except (*LOST, Unavailable) as error:
-                log.warning("store.waiting", town=self.id, error=str(error), seconds=wait)
-                await asyncio.sleep(wait)
-                wait = min(wait * 2, LONGEST_WAIT)
+        self._attempts[attempt.tx] = attempt
+        try:
+            while True:
+                try:
+                    async with self._lock:
+                        result: T = await self._once(decide, attempt, None)
+                        return result
+                except (*LOST, Unavailable) as error:
+                    log.warning("store.waiting", town=self.id, error=str(error), seconds=wait)
+                    await asyncio.sleep(wait)
+                    wait = min(wait * 2, LONGEST_WAIT)
+        finally:
+            del self._attempts[attempt.tx]
 
     async def execute(
         self, entry: Entry, decide: Callable[[Town], Callable[[], dict[str, object]]]
@@ -197,7 +219,7 @@ class TownStore:
     ) -> Any:
         for _ in range(3):
             town = self._town or await self.load()
-            if self._tx == attempt.tx:
+            if attempt.written:
                 return attempt.result
             town.now = wire.now_ms()
             try:
@@ -234,11 +256,14 @@ class TownStore:
             self._town = None
             return False
         town.commit()
-        self._revision, self._tx = str(int(self._revision) + 1), tx
+        self._revision = str(int(self._revision) + 1)
         self.last_event = last or self.last_event
+        self._tell_watchers()
+        return True
+
+    def _tell_watchers(self) -> None:
         for watcher in self._watchers:
             watcher.set()
-        return True
 
     async def _send(
         self, change: Change, tx: str, entry: Entry | None, reply: str
@@ -262,6 +287,12 @@ class TownStore:
             ],
         )
         return status, last
+
+
+def _age(record: Record) -> tuple[int, str]:
+    """The order in which records were made: by number, as a hash has no order of its own."""
+    number = record.seq if isinstance(record, Task | Message) else int(record.id.lstrip("a"))
+    return number, record.id
 
 
 def _writes(town: str, change: Change) -> Any:

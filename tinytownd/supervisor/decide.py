@@ -7,6 +7,7 @@ from typing import Literal
 
 from tinytownd.domain.agent import Agent
 from tinytownd.domain.message import Message, Round
+from tinytownd.domain.plan import SHELL
 from tinytownd.domain.task import Task
 from tinytownd.domain.town import Town
 
@@ -75,14 +76,29 @@ def idle_step(town: Town, agent: Agent) -> Step:
     if agent.hold_until is not None and agent.hold_until > town.now:
         return Sleep(agent.hold_until)
     queue = town.queue(agent.name)
-    waiting = tuple(m for m in town.inbox(agent.name) if m.state == "waiting")
-    if queue or any(message.starts_round for message in waiting):
-        urgent_first = sorted(waiting, key=lambda m: (m.priority != "urgent", m.seq))
-        return Begin(queue[0] if queue else None, tuple(urgent_first))
-    due = [task.not_before for task in town.ready(agent.name) if task.not_before is not None]
+    task = queue[0] if queue else None
+    waiting = messages_for(town, agent, task)
+    if task is not None or any(message.starts_round for message in waiting):
+        return Begin(task, waiting)
+    due = [
+        task.not_before
+        for task in town.ready(agent.name)
+        if task.not_before is not None and town.may_go_out(task)
+    ]
     if not due:
         return Sleep()
     return Nudge() if min(due) <= town.now else Sleep(min(due))
+
+
+def messages_for(town: Town, agent: Agent, task: Task | None) -> tuple[Message, ...]:
+    """The messages that a round with this task takes along, urgent ones first.
+
+    A round that only runs a command reads none: they wait for one that does.
+    """
+    if agent.cli == SHELL or (task is not None and task.run is not None):
+        return ()
+    waiting = [message for message in town.inbox(agent.name) if message.state == "waiting"]
+    return tuple(sorted(waiting, key=lambda m: (m.priority != "urgent", m.seq)))
 
 
 @dataclass(frozen=True)

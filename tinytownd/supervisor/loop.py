@@ -87,7 +87,7 @@ class Supervisor:
         await self._take_over()
         while True:
             self._wake.clear()
-            step = await self.host.store.read(lambda town: next_step(town, self.agent_id))
+            step = await self.host.store.view(lambda town: next_step(town, self.agent_id))
             match step:
                 case Gone():
                     return
@@ -138,7 +138,7 @@ class Supervisor:
 
     async def _take_over(self) -> None:
         """Follows the round that an earlier daemon started."""
-        running = await self.host.store.read(lambda town: open_round(town, self.agent_id))
+        running = await self.host.store.view(lambda town: open_round(town, self.agent_id))
         if running is not None:
             self.host.slots.adopt()
             try:

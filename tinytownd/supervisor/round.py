@@ -77,7 +77,7 @@ class RoundRunner:
 
     async def run(self) -> Ending:
         """Starts the round's process and follows it."""
-        agent, directory, text = await self.host.store.read(self._prepare)
+        agent, directory, text = await self.host.store.view(self._prepare)
         files = RoundFiles(directory)
         try:
             runtime = self.host.runtime(self.running.cli)
@@ -86,8 +86,8 @@ class RoundRunner:
             files.write(files.prompt, text)
             model = agent.model if runtime.name == agent.cli else None
             invocation = runtime.invocation(files.prompt, text, self.running.resumed, model)
-            process = spawn(files, invocation, cwd=_root(directory), env=env)
-        except (OSError, TownError) as error:
+            process = spawn(files, invocation, cwd=Path(self.running.cwd), env=env)
+        except (OSError, ValueError, TownError) as error:
             log.warning("round.not_started", **self._about, error=str(error))
             return self._ending("failed", error=f"it could not be started: {error}")
         log.info("round.started", **self._about, pid=process.pid, cli=runtime.name)
@@ -95,7 +95,7 @@ class RoundRunner:
 
     async def take_over(self) -> Ending:
         """Follows a round that an earlier daemon started, or finds that it never was."""
-        agent, directory, _ = await self.host.store.read(self._prepare)
+        agent, directory, _ = await self.host.store.view(self._prepare)
         files = RoundFiles(directory)
         try:
             runtime = self.host.runtime(self.running.cli)
@@ -131,11 +131,11 @@ class RoundRunner:
         try:
             stop = await self._watch(process, tail, over)
             code = await over
-        except asyncio.CancelledError:
+        except BaseException:
             over.cancel()
             process.detach()
             raise
-        agent = await self.host.store.read(lambda town: town.agents[self.agent_id])
+        agent = await self.host.store.view(lambda town: town.agents[self.agent_id])
         await self.host.leave(agent)
         ending = self._judge(tail.finish(process.files.stderr), code, process, stop)
         log.info("round.ended", **self._about, outcome=ending.how, code=code, error=ending.error)
@@ -168,7 +168,7 @@ class RoundRunner:
         return None
 
     async def _look(self, now: float, heard: float, seen: dict[str, float]) -> Stop | Watch:
-        agent, running = await self.host.store.read(
+        agent, running = await self.host.store.view(
             lambda town: (town.agents[self.agent_id], town.rounds[self.running.id])
         )
         if running.verdict_at is not None:
@@ -220,11 +220,6 @@ def _turn(town: Town, agent_id: str, event: str) -> None:
     agent = town.agents[agent_id]
     if agent.state == ("working" if event == "drain" else "draining"):
         town.put(agent.advance(event, town.now))
-
-
-def _root(directory: Path) -> Path:
-    """The town's directory of a round's directory: where a round runs, for now."""
-    return directory.parents[3]
 
 
 def _size(path: Path) -> int:

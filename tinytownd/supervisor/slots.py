@@ -6,14 +6,14 @@ import asyncio
 import bisect
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 
-@dataclass(order=True)
+@dataclass(eq=False)
 class _Waiter:
-    rank: tuple[int, ...]
-    town: str = field(compare=False)
-    ready: asyncio.Future[None] = field(compare=False)
+    rank: tuple[int, int]
+    town: str
+    ready: asyncio.Future[None]
 
 
 class Slots:
@@ -41,31 +41,33 @@ class Slots:
         try:
             yield
         finally:
-            self._taken -= 1
-            self._pass_on()
+            self.release()
 
     async def _acquire(self, town: str, priority: int, age: int) -> None:
         if self._taken < self._bound() and not self._waiters:
             self._taken += 1
             return
         waiter = _Waiter((priority, age), town, asyncio.get_running_loop().create_future())
-        bisect.insort(self._waiters, waiter)
+        bisect.insort(self._waiters, waiter, key=lambda one: one.rank)
         try:
             await waiter.ready
         except asyncio.CancelledError:
             if waiter in self._waiters:
                 self._waiters.remove(waiter)
-            elif waiter.ready.done() and not waiter.ready.cancelled():
-                self._taken -= 1
-                self._pass_on()
+            else:
+                self.release()
             raise
 
     def _pass_on(self) -> None:
-        while self._waiters and self._taken < self._bound():
-            best = self._waiters[0].rank[0]
-            first = [waiter for waiter in self._waiters if waiter.rank[0] == best]
+        while self._taken < self._bound():
+            # One that was cancelled in this very turn of the loop is in the list still.
+            waiting = [waiter for waiter in self._waiters if not waiter.ready.done()]
+            if not waiting:
+                return
+            best = waiting[0].rank[0]
+            first = [waiter for waiter in waiting if waiter.rank[0] == best]
             chosen = min(first, key=lambda w: (self._served.get(w.town, 0), w.rank))
-            self._waiters = [waiter for waiter in self._waiters if waiter is not chosen]
+            self._waiters.remove(chosen)
             self._turn += 1
             self._served[chosen.town] = self._turn
             self._taken += 1
@@ -76,6 +78,6 @@ class Slots:
         self._taken += 1
 
     def release(self) -> None:
-        """The end of a round that was counted by `adopt`."""
+        """Gives a slot back, also one that was counted by `adopt`."""
         self._taken -= 1
         self._pass_on()

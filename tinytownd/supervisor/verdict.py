@@ -72,6 +72,7 @@ def begin(town: Town, agent: Agent, work: Begin, *, token: str, cli: str) -> Rou
         task=task.id if task else None,
         messages=tuple(message.id for message in work.messages),
         cli=cli,
+        cwd=town.meta.dir,
         resumed=agent.session,
         attempt=task.attempts if task else 0,
         started_at=town.now,
@@ -140,12 +141,13 @@ def settle_task(town: Town, running: Round, ending: Ending, retries: Retries) ->
             about = {"task": task.id, "round": int(running.id), "text": text}
             town.event("result.refused", running.agent, agent=running.agent, **about)
         return
+    # A command's exit code is its verdict: it is not tried again, as an agent's bad day is.
     # The process is over: there is nobody left whom the rules would have to stop.
     if ending.how == "completed":
         rules.complete(town, task.but(round=None), running.agent, ending.text or None)
     elif ending.how in ("limited", "interrupted") or ending.session_lost:
         release(town, task, task.attempts - 1)
-    elif task.attempts < retries.attempts:
+    elif task.attempts < retries.attempts and not (task.run and ending.how == "failed"):
         due = town.now + retries.pause(task.attempts, ending.jitter)
         release(town, task.but(not_before=due, error=ending.error), task.attempts)
         about = {"task": task.id, "agent": task.agent, "text": ending.error}
@@ -183,10 +185,11 @@ def settle_agent(
     elif ending.session is not None:
         agent = agent.but(session=ending.session)
     spoken = running.verdict_at is not None
-    if ending.how == "completed" or spoken:
-        agent = agent.but(failures=0, hold_until=None, hold_reason=None)
-    elif ending.how == "limited":
+    if ending.how == "limited":
+        # Also after a verdict: the next round would meet the same limit.
         agent = held_by_limit(town, agent, ending)
+    elif ending.how == "completed" or spoken:
+        agent = agent.but(failures=0, hold_until=None, hold_reason=None)
     elif ending.how != "interrupted" and not ending.session_lost:
         agent = agent.but(failures=agent.failures + 1)
         if running.task is None:

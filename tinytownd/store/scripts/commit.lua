@@ -8,10 +8,11 @@
 -- Returns {'done', last event id} | {'known', the first reply} | {'stale', the revision}.
 -- Lua does not roll back, so everything that can be refused is looked at before the first write.
 
+-- pcall: the stream is others' to write, and what was done stays done when it is broken.
 local function answered(reply)
   if KEYS[4] ~= '' then
-    redis.call('XACK', KEYS[4], ARGV[10], ARGV[9])
-    redis.call('XDEL', KEYS[4], ARGV[9])
+    redis.pcall('XACK', KEYS[4], ARGV[10], ARGV[9])
+    redis.pcall('XDEL', KEYS[4], ARGV[9])
     redis.call('PUBLISH', ARGV[8], reply)
   end
 end
@@ -28,6 +29,7 @@ local revision = redis.call('HGET', KEYS[1], 'revision') or '0'
 if revision ~= ARGV[1] then
   return {'stale', revision}
 end
+redis.call('XLEN', KEYS[2])
 
 redis.call('HSET', KEYS[1], 'revision', string.format('%.0f', tonumber(revision) + 1), 'tx', ARGV[2])
 for _, write in ipairs(cjson.decode(ARGV[3])) do

@@ -1,0 +1,80 @@
+"""Towns and their records for tests that decide on them, without a store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from tinytownd.conductor.schedule import settle
+from tinytownd.domain.agent import Agent
+from tinytownd.domain.message import Message, Round
+from tinytownd.domain.record import Record
+from tinytownd.domain.task import Task
+from tinytownd.domain.town import Meta, Town
+
+NOW = 1_790_000_000_000
+
+
+def make_town(*records: Record, now: int = NOW, **meta: Any) -> Town:
+    return Town(Meta(id="t", name="demo", dir="/demo", **meta), records, now=now)
+
+
+def agent(name: str, number: int = 1, **fields: Any) -> Agent:
+    return Agent(id=f"a{number}", name=name, **{"cli": "claude", "state": "idle", **fields})
+
+
+def task(number: int, owner: str | None = None, **fields: Any) -> Task:
+    """A task with the id `t<number>`."""
+    needs = fields.get("needs", ())
+    told = {"description": f"Do {number}", "seq": number, "depends_on": needs, **fields}
+    return Task(**{"id": f"t{number}", "agent": owner, **told})
+
+
+def message(number: int, to: str, **fields: Any) -> Message:
+    told = {"sender": "person", "text": f"Hello {number}", **fields}
+    return Message(id=f"m{number}", seq=number, to=to, **told)
+
+
+def round_(number: int, of: str, **fields: Any) -> Round:
+    return Round(id=str(number), agent=of, token="token", **fields)
+
+
+def settled(town: Town) -> Town:
+    """The town after the conductor has looked at it."""
+    settle(town)
+    town.commit()
+    return town
+
+
+def states(town: Town, *ids: str) -> list[str]:
+    return [town.tasks[one].state for one in ids or town.tasks]
+
+
+def events(town: Town) -> list[object]:
+    """The names of the events of the change under way."""
+    return [event["event"] for event in town.change.events]
+
+
+def picture(town: Town) -> dict[str, object]:
+    """All that can be asked of a town: records in their order, and every index."""
+    names = {a.name for a in town.agents.values()} | {t.agent or "" for t in town.tasks.values()}
+    boxes = names | {m.to for m in town.messages.values()}
+    return {
+        "meta": town.meta,
+        "records": list(town.records()),
+        "agents": {name: town.find_agent(name) for name in names},
+        "ready": {name: [t.id for t in town.ready(name)] for name in names},
+        "owners": sorted(town.owners_with_ready_tasks()),
+        "queues": {name: [t.id for t in town.queue(name)] for name in names},
+        "inboxes": {name: [m.id for m in town.inbox(name)] for name in boxes},
+        "dependents": {one: ids(town.dependents(one)) for one in town.tasks},
+        "children": {one: ids(town.children(one)) for one in town.tasks},
+        "child states": {one: +town.child_states(one) for one in town.tasks},
+        "unmet": dict(sorted(town._unmet.items())),
+        "plan counts": +town.plan_counts,
+        "open groups": sorted(town._open_groups),
+    }
+
+
+def ids(tasks: Iterable[Task]) -> list[str]:
+    return [one.id for one in tasks]

@@ -1,0 +1,185 @@
+"""Kill the daemon or the server at work: rounds run on, nothing is lost, nothing happens twice."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.town import BIN, Home, TownUnderTest, alive, until
+
+Make = Callable[..., Home]
+
+PLAN = """
+[[tasks]]
+id = "one"
+description = "First\\ndo: wait go\\ndo: tt task complete --result 'from the old round'"
+agent = "a"
+[[tasks]]
+id = "two"
+description = "Second"
+agent = "b"
+parent = "one"
+"""
+
+
+def at_work(home: Home, directory: Path) -> tuple[TownUnderTest, int]:
+    """A town whose plan is under way, and the pid of the CLI that works."""
+    town = home.town(directory)
+    town.plan(PLAN)
+    leave = subprocess.Popen(
+        [BIN / "tt", "conductor", "--spawn"],
+        cwd=town.directory,
+        env=home.env,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    (first,) = town.rounds(1)
+    leave.send_signal(signal.SIGINT)
+    assert leave.wait(20) in (0, 130)
+    return town, int(first["pid"])
+
+
+def ends_well(town: TownUnderTest, pid: int) -> None:
+    """The round that ran through it all ends the task, and the plan goes on: one round each."""
+    assert alive(pid), "the round runs on"
+    town.go("go")
+    town.tt("wait", "--all", "--timeout", "20")
+    assert town.states() == {"one": "completed", "two": "completed"}
+    assert town.task("one")["result"] == "from the old round"
+    assert [one["task"] for one in town.rounds()] == ["one", "two"]
+    assert [one["attempts"] for one in town.data("task", "list")] == [1, 1]
+    done = [e["task"] for e in town.data("events") if e["event"] == "task.completed"]
+    assert done == ["one", "two"]
+
+
+def kill_daemon(home: Home) -> None:
+    pid = home.pid
+    os.kill(pid, signal.SIGKILL)
+    until(lambda: not alive(pid), "the daemon's end")
+
+
+def test_daemon_restart_while_agents_work(make_home: Make, tmp_path: Path) -> None:
+    home = make_home()
+    town, pid = at_work(home, tmp_path / "town")
+    old, server = home.pid, home.server_pid()
+    reply = town.data("daemon", "restart")
+    assert [(one["agent"], one["round"]) for one in reply["rounds"]] == [("a", 1)]
+    assert reply["pid"] == home.pid != old
+    assert not alive(server)
+    ends_well(town, pid)
+
+
+def test_kill_9_of_the_daemon(make_home: Make, tmp_path: Path) -> None:
+    home = make_home()
+    town, pid = at_work(home, tmp_path / "town")
+    server = home.server_pid()
+    kill_daemon(home)
+    done = town.tt("status")
+    assert "started tinytownd" in done.err
+    assert home.server_pid() == server, "the server outlives a daemon that dies"
+    ends_well(town, pid)
+
+
+def test_the_round_ends_while_no_daemon_is_there(make_home: Make, tmp_path: Path) -> None:
+    """Its last command waits in the stream; the next daemon carries it out, then looks at it."""
+    home = make_home()
+    town, pid = at_work(home, tmp_path / "town")
+    kill_daemon(home)
+    town.go("go")
+    town.tt("list")
+    town.tt("wait", "--all", "--timeout", "20")
+    assert not alive(pid)
+    assert town.task("one")["result"] == "from the old round"
+    assert [one["task"] for one in town.rounds()] == ["one", "two"]
+
+
+def test_kill_9_of_the_server(make_home: Make, tmp_path: Path) -> None:
+    home = make_home()
+    town, pid = at_work(home, tmp_path / "town")
+    before = town.data("task", "list")
+    server = home.server_pid()
+    os.kill(server, signal.SIGKILL)
+    until(lambda: not alive(server), "the server's end")
+    assert town.data("task", "list") == before
+    assert home.server_pid() != server
+    ends_well(town, pid)
+
+
+def test_kill_9_of_both_and_of_the_agent(make_home: Make, tmp_path: Path) -> None:
+    home = make_home("")
+    town, pid = at_work(home, tmp_path / "town")
+    town.tt("config", "limits.attempts", "3")
+    server = home.server_pid()
+    kill_daemon(home)
+    os.kill(server, signal.SIGKILL)
+    os.killpg(os.getpgid(pid), signal.SIGKILL)
+    until(lambda: not alive(server) and not alive(pid), "the end of all")
+    town.go("go")
+    town.tt("wait", "--all", "--timeout", "20")
+    assert town.states() == {"one": "completed", "two": "completed"}
+    assert [one["task"] for one in town.rounds()] == ["one", "one", "two"]
+
+
+def test_stop_says_what_runs_on_and_kill_ends_it(make_home: Make, tmp_path: Path) -> None:
+    home = make_home()
+    town, pid = at_work(home, tmp_path / "town")
+    done = town.tt("daemon", "stop")
+    assert "round 1 of a in town goes on" in done.out
+    assert alive(pid)
+    assert home.pid == 0
+    town.tt("list")
+    (one,) = town.data("daemon", "stop", "--kill")["rounds"]
+    assert (one["agent"], one["round"]) == ("a", 1)
+    until(lambda: not home.processes(town.directory), "the end of everything")
+    assert town.states()["one"] in ("pending", "assigned", "running")
+
+
+def test_terminate_detaches(make_home: Make, tmp_path: Path) -> None:
+    home = make_home()
+    town, pid = at_work(home, tmp_path / "town")
+    daemon = home.pid
+    os.kill(daemon, signal.SIGTERM)
+    until(lambda: not alive(daemon), "the daemon's end")
+    town.tt("list")
+    ends_well(town, pid)
+
+
+@pytest.mark.parametrize("program", ["tt", "tinytownd"])
+def test_many_at_once_are_one_daemon(make_home: Make, tmp_path: Path, program: str) -> None:
+    home = make_home()
+    argv = [BIN / "tt", "towns"] if program == "tt" else [BIN / "tinytownd"]
+    many = [
+        subprocess.Popen(
+            argv, env=home.env, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(5 if program == "tt" else 2)
+    ]  # fmt: skip
+    if program == "tt":
+        said = [one.communicate(timeout=30) for one in many]
+        assert [one.returncode for one in many] == [0] * 5
+        assert sum("started tinytownd" in err for _, err in said) <= 1
+        daemon = home.pid
+    else:
+        loser = until(
+            lambda: next((p for p in many if p.poll() is not None), None), "one gives way"
+        )
+        _, err = loser.communicate()
+        assert loser.returncode == 0
+        assert "runs already" in err
+        (winner,) = [one for one in many if one is not loser]
+        until(lambda: home.pid == winner.pid, "the daemon is ready")
+        daemon = winner.pid
+    running = [
+        p for p in home.processes() if b"tinytownd" in Path(f"/proc/{p}/cmdline").read_bytes()
+    ]
+    assert running == [daemon]
+    home.tt("daemon", "stop", cwd=tmp_path)
+    for one in many:
+        one.communicate(timeout=20)
+        assert one.returncode == 0
