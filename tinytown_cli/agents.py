@@ -135,6 +135,7 @@ def prune() -> None:
 
     Those that own an open task, or have messages that wait, stay.
     """
-    removed = client.town("agent.prune")["removed"]
-    names = ", ".join(agent["name"] for agent in removed)
-    output.show(removed, [f"Removed {names}" if removed else "Nobody to remove"])
+    reply = client.town("agent.prune")
+    names = ", ".join(agent["name"] for agent in reply["removed"])
+    stays = [f"{agent['name']} stays: it {agent['why']}" for agent in reply["kept"]]
+    output.show(reply["removed"], [f"Removed {names}" if names else "Nobody to remove", *stays])

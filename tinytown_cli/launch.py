@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 from tinytown_cli import output, places, transport
 from tinytownd.domain.errors import BAD_INPUT, BadInput, TownError, Unavailable
 
-START_SECONDS = 15.0
+START_SECONDS = 60.0
 STOP_SECONDS = 30.0
 _LOOK_SECONDS = 0.02
 _START_LOG_BYTES = 1024 * 1024
@@ -38,6 +39,8 @@ def _start() -> places.Endpoint:
             if child and endpoint.pid == child.pid:
                 output.note(f"started tinytownd (pid {child.pid})")
                 child.returncode = 0  # it outlives us; Python would warn of it
+            elif child:
+                _give_way(child, deadline)
             return endpoint
         if child is None and not places.daemon_pid():
             offset, child = _spawn()
@@ -49,6 +52,12 @@ def _start() -> places.Endpoint:
     raise Unavailable(
         f"tinytownd was not ready within {START_SECONDS:.0f} s", hint=f"see {_start_log()}"
     )
+
+
+def _give_way(child: subprocess.Popen[bytes], deadline: float) -> None:
+    """Waits for our daemon's end, since another was first: late, it could outlive a `stop`."""
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        child.wait(max(0.0, deadline - time.monotonic()))
 
 
 def wait_until_stopped(pid: int) -> None:

@@ -24,10 +24,12 @@ def _agent_row(agent: client.Data, deep: bool) -> list[object]:
     waiting = counts(agent["waiting"]) or "-"
     more = [agent["model"] or "-", agent["session"] or "-", waiting] if deep else []
     doing = agent["task"] or held or agent.get("error") or "-"
-    limit = f"/{agent['max_rounds']}" if agent["max_rounds"] else ""
+    rounds = str(agent["rounds"])
+    if agent["max_rounds"]:
+        rounds = f"{agent['rounds_since_start']}/{agent['max_rounds']}"
     label = f"{agent['name']} ({agent['nickname']})" if agent["nickname"] else agent["name"]
     front = [label, agent["state"], agent["cli"], agent["role"] or "-"]
-    return [*front, f"{agent['rounds']}{limit}", output.age(agent["since"]), *more, doing]
+    return [*front, rounds, output.age(agent["since"]), *more, doing]
 
 
 def task_table(tasks: list[client.Data]) -> Iterator[str]:

@@ -15,6 +15,8 @@ sync = group(
 )
 #: How long a plan of 10,000 tasks may take, in seconds.
 _PATIENCE = 120.0
+#: As many tasks as are named one by one.
+_FEW = 10
 
 
 @verb("plan", example="tt plan --init\ntt plan\ntt plan --check")
@@ -114,6 +116,7 @@ def pull(
     if reply["text"] != before:
         planfile.replace(before, reply["text"])
     changed = reply["changed"]
-    names = ", ".join(one["id"] for one in changed)
+    few = len(changed) <= _FEW
+    names = ", ".join(one["id"] for one in changed) if few else f"{len(changed)} tasks"
     said = f"Updated {places.PLAN}: {names}" if changed else f"{places.PLAN} is up to date"
     output.show({"changed": changed}, [said])

@@ -48,8 +48,12 @@ def assign(
 ) -> None:
     """Give an agent a task."""
     told = {"agent": agent, "text": text(task_text), "after": after or None, "tags": tag or None}
-    one = client.town("task.assign", **told, priority=priority)["task"]
+    reply = client.town("task.assign", **told, priority=priority)
+    one, owner = reply["task"], reply["agent"]
     show_task(one, f"is assigned to {one['agent']}")
+    back = "tt resume" if owner["desired"] == "pause" else "tt restart"
+    if owner["desired"] != "run" or owner["state"] == "error":
+        output.note(f"{owner['name']} is {owner['state']}: it starts after {back} {owner['name']}")
 
 
 @verb("show", of=task, example="tt task show design --json")

@@ -9,8 +9,7 @@ import os
 import secrets
 import signal
 import sys
-import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Iterator, Mapping
 
 import anyio
 import structlog
@@ -35,8 +34,6 @@ from tinytownd.supervisor.slots import Slots
 from tinytownd.towns import Towns
 
 log = structlog.get_logger(__name__)
-#: How long a second daemon waits for the lock, in seconds: a client may be looking at it.
-LOCK_SECONDS = 1.0
 #: How long `tt daemon stop --kill` waits for the rounds that it ends, in seconds.
 KILL_SECONDS = 60.0
 
@@ -232,13 +229,12 @@ class Daemon:
                 self._stopping.set()
 
 
-@contextlib.asynccontextmanager
-async def locked(home: Home) -> AsyncIterator[bool]:
+@contextlib.contextmanager
+def locked(home: Home) -> Iterator[bool]:
     """Holds the home's lock; False when another daemon has it."""
     lock = DaemonLock(home)
-    deadline = time.monotonic() + LOCK_SECONDS
-    while not (held := lock.acquire()) and time.monotonic() < deadline:  # noqa: ASYNC110
-        await asyncio.sleep(0.05)
+    # One try: a second daemon that waited would take over from one that is being stopped.
+    held = lock.acquire()
     try:
         yield held
     finally:
@@ -250,7 +246,7 @@ async def serve(env: Mapping[str, str]) -> int:
     """Runs the daemon of the home that the environment names; its exit code."""
     home = Home.from_env(env)
     home.create()
-    async with locked(home) as held:
+    with locked(home) as held:
         if not held:
             sys.stderr.write(f"tinytownd runs already for {home.path}\n")
             return OK

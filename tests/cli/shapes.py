@@ -39,7 +39,7 @@ def agent(name: str = "developer", state: str = "idle", **changes: Any) -> dict[
         "id": "agent-1",
         "name": name,
         "state": state,
-        "desired": "running",
+        "desired": "run",
         "cli": "claude",
         "model": None,
         "role": None,
@@ -47,6 +47,7 @@ def agent(name: str = "developer", state: str = "idle", **changes: Any) -> dict[
         "parent": None,
         "task": None,
         "rounds": 2,
+        "rounds_since_start": 2,
         "max_rounds": None,
         "session": None,
         "since": NOW,
@@ -120,7 +121,7 @@ REPLIES: dict[str, Any] = {
         f"agent.{change}": {"agent": agent()}
         for change in ("kill", "close", "interrupt", "resume", "restart")
     },
-    "agent.prune": {"removed": [{"name": "tester"}]},
+    "agent.prune": {"removed": [{"name": "tester"}], "kept": [{"name": "docs", "why": "owns t1"}]},
     "town.stop": {"agents": [agent()]},
     "town.start": {"agents": [agent()]},
     "town.status": {
@@ -138,7 +139,7 @@ REPLIES: dict[str, Any] = {
     },
     "town.history": {"events": [{**EVENT, "agent": "developer", "task": "7"}]},
     "town.wait": {"failed": []},
-    "task.assign": {"task": task()},
+    "task.assign": {"task": task(), "agent": agent()},
     "task.show": {"task": task(), "rounds": [ROUND]},
     "task.list": {"tasks": [task()]},
     "task.current": {"task": None},

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import typer.main
 
+from tests.cli import shapes
 from tests.cli.scripted import TOWN, FakeDaemon, Tt
 from tinytown_cli import app, command
 from tinytownd import wire
@@ -224,3 +225,10 @@ def test_help_and_version(tt: Tt) -> None:
     assert "4 timed out" in " ".join(out.split())
     assert all(name in out for name in app.COMMANDS)
     assert tt("task")[0] == tt("task", "--help")[0]
+
+
+def test_who_assigns_to_somebody_stopped_is_told(daemon: FakeDaemon, tt: Tt) -> None:
+    stopped = {**shapes.agent(), "state": "stopped", "desired": "stop"}
+    daemon.replies["task.assign"] = {"task": shapes.task(), "agent": stopped}
+    _, err = tt("assign", "developer", "Build it")
+    assert err == "developer is stopped: it starts after tt restart developer\n"

@@ -52,7 +52,7 @@ def legal(text: str) -> dict[tuple[str, str], str]:
 
 
 def every(noun: str) -> Iterator[tuple[str, str, str | None]]:
-    """Every state × every event of a table, with what it leads to, or None."""
+    """Every state with every event of a table, and what it leads to, or None."""
     table, text, _ = TABLES[noun]
     steps = legal(text)
     for state in table:

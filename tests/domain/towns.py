@@ -64,7 +64,7 @@ def picture(town: Town) -> dict[str, object]:
         "records": list(town.records()),
         "agents": {name: town.find_agent(name) for name in names},
         "ready": {name: [t.id for t in town.ready(name)] for name in names},
-        "owners": sorted(town.owners_with_ready_tasks()),
+        "owners": sorted(town.owners_of_ready_plan_tasks()),
         "queues": {name: [t.id for t in town.queue(name)] for name in names},
         "inboxes": {name: [m.id for m in town.inbox(name)] for name in boxes},
         "dependents": {one: ids(town.dependents(one)) for one in town.tasks},

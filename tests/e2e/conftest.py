@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
@@ -31,14 +30,15 @@ def town(shared_home: Home, tmp_path: Path) -> Iterator[TownUnderTest]:
 def make_home(tmp_path: Path) -> Iterator[Callable[..., Home]]:
     """Makes homes with daemons of their own, which are ended with the test."""
     homes: list[Home] = []
-    numbers = itertools.count(1)
 
-    def make(more: str = "", config: str = CONFIG) -> Home:
-        homes.append(Home(tmp_path / f"home{next(numbers)}", config + more))
+    def make(more: str = "") -> Home:
+        homes.append(Home(tmp_path / f"home{len(homes)}", CONFIG + more))
         return homes[-1]
 
     yield make
     for home in homes:
+        # Captured, and so shown with a failure.
+        print(home.log())
         home.end(tmp_path)
 
 
@@ -49,8 +49,11 @@ def pytest_runtest_makereport(
     """A failure shows the end of the daemon's log."""
     report = yield
     if report.failed:
-        for value in getattr(item, "funcargs", {}).values():
-            home = value.home if isinstance(value, TownUnderTest) else value
-            if isinstance(home, Home):
-                report.sections.append((f"log of {home.path}", home.log()))
+        values = getattr(item, "funcargs", {}).values()
+        homes = {
+            one.home if isinstance(one, TownUnderTest) else one
+            for one in values
+            if isinstance(one, TownUnderTest | Home)
+        }
+        report.sections += [(f"log of {home.path}", home.log()) for home in homes]
     return report

@@ -94,8 +94,7 @@ def test_spawn_and_list(town: TownUnderTest) -> None:
 
 
 def test_assign_and_the_task_commands(town: TownUnderTest) -> None:
-    town.tt("spawn", "a")
-    town.tt("spawn", "b")
+    town.team("a", "b")
     first = town.data("assign", "a", "Work\ndo: wait go", "--tag", "ui", "--priority", "high")
     fits("task", first)
     assert (first["tags"], first["priority"], first["state"]) == (["ui"], "high", "assigned")
@@ -121,15 +120,14 @@ def test_assign_and_the_task_commands(town: TownUnderTest) -> None:
     assert town.data("task", "fail", "t1", "--reason", "no time")["error"] == "no time"
     assert town.data("task", "retry", "t1")["state"] in ("pending", "assigned")
     assert [t["id"] for t in town.data("task", "cancel", "t1")] == ["t1"]
-    town.tt("wait", "a", "--timeout", "20", code=None)
+    town.wait("a", code=None)
     shown = town.task("t1")
     fits("round", *shown["rounds"])
     assert shown["rounds"][0]["outcome"] == "interrupted"
 
 
 def test_send_and_inbox(town: TownUnderTest) -> None:
-    town.tt("spawn", "a")
-    town.tt("spawn", "b")
+    town.team("a", "b")
     (info,) = town.data("send", "a", "Noted", "--info")
     fits("message", info)
     assert (info["from"], info["kind"], info["state"]) == ("person", "info", "waiting")
@@ -147,7 +145,7 @@ def test_send_and_inbox(town: TownUnderTest) -> None:
     assert town.data("inbox", "a")[0]["state"] == "waiting"
     assert town.agent("a")["rounds"] == 0, "info and ack start no round"
     town.tt("send", "a", "What now?", "--query")
-    town.tt("wait", "a", "--timeout", "20")
+    town.wait("a")
     (only,) = town.rounds(1)
     assert all(text in only["prompt"] for text in ("Noted", "Freeze", "(as boss)", "What now?"))
     assert town.data("inbox", "a") == []
@@ -168,15 +166,15 @@ def test_backlog(town: TownUnderTest) -> None:
     assert town.data("backlog", "claim", "t2", "a")["agent"] == "a"
     assert "not in the backlog" in town.tt("backlog", "claim", "t2", "a", code=2).err
     assert {t["id"] for t in town.data("backlog", "assign-all", "a")} == {"t1", "t3"}
-    town.tt("wait", "--all", "--timeout", "20")
+    town.wait("--all")
     assert [one["task"] for one in town.rounds(3)] == ["t2", "t1", "t3"]
 
 
 def test_status_history_events_and_logs(town: TownUnderTest) -> None:
     town.tt("spawn", "a")
     task = town.assign("a", "say hello there")
-    town.tt("wait", "--task", task, "--timeout", "20")
-    town.tt("wait", "a", "--timeout", "20")
+    town.wait("--task", task)
+    town.wait("a")
     status = town.data("status", "--tasks", "--deep")
     assert {"town", "conductor", "agents", "tasks", "messages", "backlog", "rounds"} <= set(status)
     fits("agent", *status["agents"])
@@ -233,8 +231,7 @@ def test_daemon_doctor_and_help(make_home: Make, tmp_path: Path) -> None:
 
 
 def test_wait_says_how_it_ended(town: TownUnderTest) -> None:
-    town.tt("spawn", "a")
-    town.tt("spawn", "b")
+    town.team("a", "b")
     assert town.tt("wait", "--all").out == "Done\n"
     held = town.assign("a", "wait go")
     bad = town.assign("b", "exit 3")
@@ -242,7 +239,7 @@ def test_wait_says_how_it_ended(town: TownUnderTest) -> None:
     assert town.tt("wait", "--task", held, "--timeout", "0.2", code=4).out == ""
     (failed,) = json.loads(town.tt("wait", "--task", bad, "--json", code=1).out)["failed"]
     assert "exit code 3" in failed["error"]
-    town.tt("wait", "b", "--timeout", "20", code=1)
+    town.wait("b", code=1)
     town.go("go")
-    town.tt("wait", "a", "--timeout", "20")
-    town.tt("wait", "--all", "--timeout", "20", code=1)
+    town.wait("a")
+    town.wait("--all", code=1)

@@ -9,20 +9,19 @@ from tests.e2e.town import TownUnderTest
 
 def finished(town: TownUnderTest, *names: str) -> None:
     """Waits until these agents are idle; how it went is looked at elsewhere."""
-    town.tt("wait", *names, "--timeout", "20", code=None)
+    town.wait(*names, code=None)
 
 
 def test_the_sender_is_the_agent(town: TownUnderTest) -> None:
-    town.tt("spawn", "a")
-    town.tt("spawn", "b")
+    town.team("a", "b")
     town.assign("a", "tt send b --info --from boss 'as somebody else'", "tt send b --info plain")
     finished(town, "a")
-    told = town.data("inbox", "b")
+    told = town.see("inbox", "b")
     assert [(one["from"], one["claimed_sender"]) for one in told] == [("a", None), ("a", None)]
 
 
 def test_tt_task_current_and_complete(town: TownUnderTest) -> None:
-    town.tt("spawn", "a")
+    town.team("a")
     task = town.assign(
         "a",
         "tt task current --json",
@@ -45,8 +44,7 @@ def test_tt_task_current_and_complete(town: TownUnderTest) -> None:
 
 
 def test_a_task_of_somebody_else_is_refused(town: TownUnderTest) -> None:
-    town.tt("spawn", "a")
-    town.tt("spawn", "b")
+    town.team("a", "b")
     others = town.assign("b", "wait go")
     town.rounds(1)
     waiting = town.assign("b", "say later")
@@ -60,7 +58,7 @@ def test_a_task_of_somebody_else_is_refused(town: TownUnderTest) -> None:
 
 
 def test_the_commands_of_people_are_refused(town: TownUnderTest) -> None:
-    town.tt("spawn", "a")
+    town.team("a")
     town.assign("a", "tt daemon stop --kill", "tt towns", "tt init", "tt -t / list")
     finished(town, "a")
     assert [one["code"] for one in town.said()] == [2, 2, 2, 2]
@@ -68,7 +66,7 @@ def test_the_commands_of_people_are_refused(town: TownUnderTest) -> None:
 
 
 def test_the_credentials_of_a_round_end_with_it(town: TownUnderTest) -> None:
-    town.tt("spawn", "a")
+    town.team("a")
     town.assign("a")
     finished(town, "a")
     file = town.directory / ".tt" / "rounds" / "a" / "1" / "credentials"
@@ -82,17 +80,16 @@ def test_the_credentials_of_a_round_end_with_it(town: TownUnderTest) -> None:
 
 def test_agents_give_work_to_one_another(town: TownUnderTest) -> None:
     """An agent makes a task, claims from the backlog, and asks a question that is answered."""
-    town.tt("spawn", "a")
-    town.tt("spawn", "b")
-    idea = town.data("backlog", "add", "An idea")["id"]
+    town.team("a", "b")
+    idea = town.see("backlog", "add", "An idea")["id"]
     first = town.assign("a", "tt assign b 'Continue'", f"tt backlog claim {idea}", "say done")
-    town.tt("wait", "--all", "--timeout", "20")
-    tasks = {task["id"]: task for task in town.data("task", "list")}
+    town.wait("--all")
+    tasks = {task["id"]: task for task in town.see("task", "list")}
     assert {task["state"] for task in tasks.values()} == {"completed"}
     assert tasks[idea]["agent"] == "a"
     (made,) = [task for ref, task in tasks.items() if ref not in (first, idea)]
     assert made["agent"] == "b"
-    (created,) = [e for e in town.data("history", "--task", made["id"]) if "created" in e["event"]]
+    (created,) = [e for e in town.see("history", "--task", made["id"]) if "created" in e["event"]]
     assert created["actor"] == "a"
 
 

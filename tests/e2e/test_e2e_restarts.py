@@ -8,8 +8,6 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
 from tests.e2e.town import BIN, Home, TownUnderTest, alive, until
 
 Make = Callable[..., Home]
@@ -48,12 +46,12 @@ def ends_well(town: TownUnderTest, pid: int) -> None:
     """The round that ran through it all ends the task, and the plan goes on: one round each."""
     assert alive(pid), "the round runs on"
     town.go("go")
-    town.tt("wait", "--all", "--timeout", "20")
+    town.wait("--all")
     assert town.states() == {"one": "completed", "two": "completed"}
     assert town.task("one")["result"] == "from the old round"
     assert [one["task"] for one in town.rounds()] == ["one", "two"]
-    assert [one["attempts"] for one in town.data("task", "list")] == [1, 1]
-    done = [e["task"] for e in town.data("events") if e["event"] == "task.completed"]
+    assert [one["attempts"] for one in town.see("task", "list")] == [1, 1]
+    done = [e["task"] for e in town.see("events") if e["event"] == "task.completed"]
     assert done == ["one", "two"]
 
 
@@ -67,7 +65,7 @@ def test_daemon_restart_while_agents_work(make_home: Make, tmp_path: Path) -> No
     home = make_home()
     town, pid = at_work(home, tmp_path / "town")
     old, server = home.pid, home.server_pid()
-    reply = town.data("daemon", "restart")
+    reply = town.see("daemon", "restart")
     assert [(one["agent"], one["round"]) for one in reply["rounds"]] == [("a", 1)]
     assert reply["pid"] == home.pid != old
     assert not alive(server)
@@ -92,7 +90,7 @@ def test_the_round_ends_while_no_daemon_is_there(make_home: Make, tmp_path: Path
     kill_daemon(home)
     town.go("go")
     town.tt("list")
-    town.tt("wait", "--all", "--timeout", "20")
+    town.wait("--all")
     assert not alive(pid)
     assert town.task("one")["result"] == "from the old round"
     assert [one["task"] for one in town.rounds()] == ["one", "two"]
@@ -101,17 +99,17 @@ def test_the_round_ends_while_no_daemon_is_there(make_home: Make, tmp_path: Path
 def test_kill_9_of_the_server(make_home: Make, tmp_path: Path) -> None:
     home = make_home()
     town, pid = at_work(home, tmp_path / "town")
-    before = town.data("task", "list")
+    before = town.see("task", "list")
     server = home.server_pid()
     os.kill(server, signal.SIGKILL)
     until(lambda: not alive(server), "the server's end")
-    assert town.data("task", "list") == before
+    assert town.see("task", "list") == before
     assert home.server_pid() != server
     ends_well(town, pid)
 
 
 def test_kill_9_of_both_and_of_the_agent(make_home: Make, tmp_path: Path) -> None:
-    home = make_home("")
+    home = make_home()
     town, pid = at_work(home, tmp_path / "town")
     town.tt("config", "limits.attempts", "3")
     server = home.server_pid()
@@ -120,7 +118,7 @@ def test_kill_9_of_both_and_of_the_agent(make_home: Make, tmp_path: Path) -> Non
     os.killpg(os.getpgid(pid), signal.SIGKILL)
     until(lambda: not alive(server) and not alive(pid), "the end of all")
     town.go("go")
-    town.tt("wait", "--all", "--timeout", "20")
+    town.wait("--all")
     assert town.states() == {"one": "completed", "two": "completed"}
     assert [one["task"] for one in town.rounds()] == ["one", "one", "two"]
 
@@ -133,7 +131,7 @@ def test_stop_says_what_runs_on_and_kill_ends_it(make_home: Make, tmp_path: Path
     assert alive(pid)
     assert home.pid == 0
     town.tt("list")
-    (one,) = town.data("daemon", "stop", "--kill")["rounds"]
+    (one,) = town.see("daemon", "stop", "--kill")["rounds"]
     assert (one["agent"], one["round"]) == ("a", 1)
     until(lambda: not home.processes(town.directory), "the end of everything")
     assert town.states()["one"] in ("pending", "assigned", "running")
@@ -149,37 +147,34 @@ def test_terminate_detaches(make_home: Make, tmp_path: Path) -> None:
     ends_well(town, pid)
 
 
-@pytest.mark.parametrize("program", ["tt", "tinytownd"])
-def test_many_at_once_are_one_daemon(make_home: Make, tmp_path: Path, program: str) -> None:
+def start(argv: list[str | Path], home: Home) -> subprocess.Popen[str]:
+    """A program in the home's environment, under way."""
+    return subprocess.Popen(
+        argv, env=home.env, cwd=home.path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def test_five_clients_at_once_start_one_daemon(make_home: Make, tmp_path: Path) -> None:
     home = make_home()
-    argv = [BIN / "tt", "towns"] if program == "tt" else [BIN / "tinytownd"]
-    many = [
-        subprocess.Popen(
-            argv, env=home.env, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            text=True,
-        )
-        for _ in range(5 if program == "tt" else 2)
-    ]  # fmt: skip
-    if program == "tt":
-        said = [one.communicate(timeout=30) for one in many]
-        assert [one.returncode for one in many] == [0] * 5
-        assert sum("started tinytownd" in err for _, err in said) <= 1
-        daemon = home.pid
-    else:
-        loser = until(
-            lambda: next((p for p in many if p.poll() is not None), None), "one gives way"
-        )
-        _, err = loser.communicate()
-        assert loser.returncode == 0
-        assert "runs already" in err
-        (winner,) = [one for one in many if one is not loser]
-        until(lambda: home.pid == winner.pid, "the daemon is ready")
-        daemon = winner.pid
-    running = [
-        p for p in home.processes() if b"tinytownd" in Path(f"/proc/{p}/cmdline").read_bytes()
-    ]
-    assert running == [daemon]
+    clients = [start([BIN / "tt", "towns"], home) for _ in range(5)]
+    said = [one.communicate(timeout=30) for one in clients]
+    assert [one.returncode for one in clients] == [0] * 5
+    assert sum("started tinytownd" in err for _, err in said) <= 1
     home.tt("daemon", "stop", cwd=tmp_path)
-    for one in many:
-        one.communicate(timeout=20)
-        assert one.returncode == 0
+    # None of those that gave way takes the place of the one that was stopped.
+    until(lambda: not home.processes(), "the end of everything")
+    assert home.pid == 0
+
+
+def test_of_two_daemons_one_gives_way(make_home: Make, tmp_path: Path) -> None:
+    home = make_home()
+    both = [start([BIN / "tinytownd"], home) for _ in range(2)]
+    loser = until(lambda: next((one for one in both if one.poll() is not None), None), "an end")
+    _, err = loser.communicate()
+    assert (loser.returncode, err) == (0, f"tinytownd runs already for {home.path}\n")
+    (winner,) = [one for one in both if one is not loser]
+    until(lambda: home.pid == winner.pid, "the daemon is ready")
+    assert home.tt("daemon", "status", "--json", cwd=tmp_path).data["pid"] == winner.pid
+    home.tt("daemon", "stop", cwd=tmp_path)
+    winner.communicate(timeout=20)
+    assert winner.returncode == 0

@@ -12,9 +12,9 @@ from tests.e2e.town import TownUnderTest, alive, lines, until
 
 def run(town: TownUnderTest, *script: str, cli: str = "scripted", code: int | None = 1) -> str:
     """One task of one agent, to its end; the task's id."""
-    town.tt("spawn", "a", "--cli", cli)
+    town.quick("spawn", "a", "--cli", cli)
     task = town.assign("a", *script)
-    town.tt("wait", "--task", task, "--timeout", "20", code=code)
+    town.wait("--task", task, code=code)
     return task
 
 
@@ -41,13 +41,17 @@ def test_failures(town: TownUnderTest, cli: str, script: str, why: str) -> None:
 
 def test_success_by_exit_code_and_by_final_record(town: TownUnderTest) -> None:
     assert town.task(run(town, "say all", "say done", code=0))["result"] == "all\ndone"
-    town.tt("spawn", "b", "--cli", "talking")
+    town.quick("spawn", "b", "--cli", "talking")
     record = {
-        **{"type": "result", "is_error": False, "result": "spoken", "session_id": "s-9"},
-        **{"total_cost_usd": 0.25, "usage": {"input_tokens": 7, "output_tokens": 5}},
+        "type": "result",
+        "is_error": False,
+        "result": "spoken",
+        "session_id": "s-9",
+        "total_cost_usd": 0.25,
+        "usage": {"input_tokens": 7, "output_tokens": 5},
     }
     task = town.assign("b", f"say {json.dumps(record)}", "exit 1")
-    town.tt("wait", "b", "--timeout", "20")
+    town.wait("b")
     shown = town.task(task)
     (one,) = shown["rounds"]
     assert (shown["result"], one["cost_usd"]) == ("spoken", 0.25)
@@ -67,7 +71,7 @@ def test_a_rate_limit_holds_the_agent_and_is_no_failure(town: TownUnderTest) -> 
         "rate_limit_info": {"status": "rejected", "resetsAt": int(reset.timestamp())},
     }
     final = {"type": "result", "is_error": True, "result": "limit", "api_error_status": 429}
-    town.tt("spawn", "a", "--cli", "talking")
+    town.quick("spawn", "a", "--cli", "talking")
     task = town.assign("a", f"say {json.dumps(limited)}", f"say {json.dumps(final)}", "exit 1")
     hold = until(lambda: town.agent("a")["hold"], "the hold")
     until_ = datetime.datetime.fromisoformat(hold["until"])
@@ -78,14 +82,14 @@ def test_a_rate_limit_holds_the_agent_and_is_no_failure(town: TownUnderTest) -> 
     assert town.agent("a")["state"] == "idle", "urgent messages never override a hold"
     town.tt("task", "edit", task, "--text", 'do: say {"type": "result", "result": "now"}')
     town.tt("resume", "a")
-    town.tt("wait", "--task", task, "--timeout", "20")
+    town.wait("--task", task)
     assert town.task(task)["result"] == "now"
 
 
 def test_what_a_round_leaves_behind_is_ended(town: TownUnderTest) -> None:
     run(town, "child group", "child setsid", "child bare", code=0)
     left = [one["pid"] for one in lines(town.directory / "children.jsonl")]
-    town.tt("wait", "a", "--timeout", "20")
+    town.wait("a")
     assert len(left) == 3
     assert [pid for pid in left if alive(pid)] == []
 
@@ -97,7 +101,7 @@ def test_limits_of_silence_and_of_time(town: TownUnderTest) -> None:
     town.tt("config", "limits.silence_seconds", "600")
     town.tt("config", "limits.wall_seconds", "0.3")
     task = town.assign("a", "ignore-term", "wait never")
-    town.tt("wait", "--task", task, "--timeout", "20", code=1)
+    town.wait("--task", task, code=1)
     assert "longer than 0.3 s" in town.task(task)["error"]
 
 
@@ -106,27 +110,28 @@ def test_a_cli_that_cannot_be_executed_or_is_gone(town: TownUnderTest) -> None:
     program.chmod(0o755)
     config = (town.directory / "tinytown.toml").read_text()
     town.write("tinytown.toml", f'{config}\n[agent_clis.mine]\ncommand = "{program}"\n')
-    town.tt("spawn", "a", "--cli", "mine")
+    town.quick("spawn", "a", "--cli", "mine")
+    until(lambda: town.agent("a")["state"] == "idle", "a is idle")
     program.chmod(0o644)
-    refused = town.tt("spawn", "b", "--cli", "mine", code=2)
+    refused = town.quick("spawn", "b", "--cli", "mine", code=2)
     assert "is not on PATH" in refused.err
     task = town.assign("a")
-    town.tt("wait", "--task", task, "--timeout", "20", code=1)
+    town.wait("--task", task, code=1)
     assert "cannot be executed" in town.task(task)["error"]
     program.unlink()
     task = town.assign("a")
-    town.tt("wait", "--task", task, "--timeout", "20", code=1)
+    town.wait("--task", task, code=1)
     assert "was not found" in town.task(task)["error"]
 
 
 def test_messages_that_cannot_be_read_break_the_agent_in_the_end(town: TownUnderTest) -> None:
     town.tt("config", "limits.attempts", "2")
-    town.tt("spawn", "a")
+    town.team("a")
     town.tt("send", "a", "Read\ndo: exit 4")
     until(lambda: town.agent("a")["state"] == "error", "the error")
     assert "exit code 4" in town.agent("a")["error"]
     assert len(town.rounds(2)) == 2
-    assert [m["state"] for m in town.data("inbox", "a")] == ["waiting"]
+    assert [m["state"] for m in town.see("inbox", "a")] == ["waiting"]
 
 
 def test_a_prompt_beyond_an_argument(town: TownUnderTest) -> None:
@@ -134,9 +139,9 @@ def test_a_prompt_beyond_an_argument(town: TownUnderTest) -> None:
     config = (town.directory / "tinytown.toml").read_text()
     shell = 'command = ["sh", "-c", "printf %s \\"$1\\" | wc -c", "sh"]\nprompt = "argument"\n'
     town.write("tinytown.toml", f"{config}\n[agent_clis.arg]\n{shell}")
-    town.tt("spawn", "a", "--cli", "arg")
-    small = town.data("assign", "a", "x" * 1000)["id"]
+    town.quick("spawn", "a", "--cli", "arg")
+    small = town.see("assign", "a", "x" * 1000)["id"]
     large = json.loads(town.tt("assign", "a", "-", "--json", stdin="y" * 200_000).out)["id"]
-    town.tt("wait", "--all", "--timeout", "20")
+    town.wait("--all")
     assert int(town.task(small)["result"]) > 1000
     assert int(town.task(large)["result"]) < 1000

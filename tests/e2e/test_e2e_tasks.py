@@ -26,19 +26,14 @@ agent = "b"
 """
 
 
-def team(town: TownUnderTest, *names: str) -> None:
-    for name in names:
-        town.tt("spawn", name)
-
-
 def everything(town: TownUnderTest, code: int = 0) -> None:
-    town.tt("wait", "--all", "--timeout", "20", code=code)
+    town.wait("--all", code=code)
 
 
 def test_a_failed_task_holds_back_what_depends_on_it_and_nothing_else(
     town: TownUnderTest,
 ) -> None:
-    team(town, "a", "b")
+    town.team("a", "b")
     town.plan(CHAIN.replace("tt task complete --result 'the word is plum'", "exit 3"))
     done = town.tt("conductor", code=1)
     assert "one failed: exit code 3 (tt task retry one)" in done.err
@@ -58,15 +53,15 @@ def test_a_failed_task_holds_back_what_depends_on_it_and_nothing_else(
 
 
 def test_retry_goes_on_with_what_waited(town: TownUnderTest) -> None:
-    team(town, "a", "b")
+    town.team("a", "b")
     first = town.assign("a", "tt task fail --reason 'no paper'")
     second = town.assign("b", options=("--after", first))
-    town.tt("wait", "--task", first, "--timeout", "20", code=1)
+    town.wait("--task", first, code=1)
     assert town.task(first)["error"] == "no paper"
     assert town.task(second)["waits_for"] == [first]
-    (told,) = town.data("inbox", "conductor")
+    (told,) = town.see("inbox", "conductor")
     assert "no paper" in told["text"]
-    town.tt("wait", "a", "--timeout", "20", code=1)
+    town.wait("a", code=1)
     town.tt("interrupt", "a")
     town.tt("task", "retry", first)
     town.tt("task", "edit", first, "--text", "Now it works")
@@ -76,10 +71,10 @@ def test_retry_goes_on_with_what_waited(town: TownUnderTest) -> None:
 
 
 def test_attempts_and_backoff(town: TownUnderTest) -> None:
-    team(town, "a")
+    town.team("a")
     town.tt("config", "limits.attempts", "3")
     task = town.assign("a", "exit 3")
-    town.tt("wait", "--task", task, "--timeout", "20", code=1)
+    town.wait("--task", task, code=1)
     shown = town.task(task)
     assert shown["attempts"] == 3
     assert [one["outcome"] for one in shown["rounds"]] == ["failed"] * 3
@@ -87,23 +82,23 @@ def test_attempts_and_backoff(town: TownUnderTest) -> None:
 
 
 def test_cancel_holds_dependents_and_cascade_takes_them(town: TownUnderTest) -> None:
-    team(town, "a", "b")
+    town.team("a", "b")
     first = town.assign("a", "wait go")
     second = town.assign("b", options=("--after", first))
     third = town.assign("b", options=("--after", second))
     town.rounds(1)
     town.tt("task", "cancel", first)
     assert town.states() == {first: "cancelled", second: "pending", third: "pending"}
-    town.tt("wait", "a", "--timeout", "20")
+    town.wait("a")
     assert town.agent("a")["state"] == "idle"
-    gone = town.data("task", "cancel", second, "--cascade")
+    gone = town.see("task", "cancel", second, "--cascade")
     assert [one["id"] for one in gone] == [second, third]
     everything(town)
     assert [one["task"] for one in town.rounds()] == [first]
 
 
 def test_results_of_what_it_builds_on_are_in_the_prompt(town: TownUnderTest) -> None:
-    team(town, "a", "b")
+    town.team("a", "b")
     town.plan(CHAIN)
     assert "Plan completed: 4 of 4 done" in town.tt("conductor").out
     prompts = {one["task"]: one["prompt"] for one in town.rounds(4)}
@@ -136,7 +131,7 @@ depends_on = ["epic"]
 
 
 def test_a_group_is_what_its_tasks_are(town: TownUnderTest) -> None:
-    team(town, "a", "b")
+    town.team("a", "b")
     town.plan(GROUP)
     done = town.tt("conductor", code=1)
     assert "right failed" in done.err
@@ -157,7 +152,7 @@ def test_a_group_is_what_its_tasks_are(town: TownUnderTest) -> None:
 
 
 def test_steps_of_the_shell_between_agents(town: TownUnderTest) -> None:
-    team(town, "a")
+    town.team("a")
     town.plan("""
 [[tasks]]
 id = "write"
@@ -183,7 +178,7 @@ depends_on = ["lint"]
 
 
 def test_priority_then_age_and_two_ahead(town: TownUnderTest) -> None:
-    team(town, "a")
+    town.team("a")
     first = town.assign("a", "wait go")
     town.rounds(1)
     low = town.assign("a", options=("--priority", "low"))
@@ -199,7 +194,7 @@ def test_priority_then_age_and_two_ahead(town: TownUnderTest) -> None:
 
 
 def test_ids_by_a_unique_prefix(town: TownUnderTest) -> None:
-    team(town, "a")
+    town.team("a")
     town.plan(CHAIN)
     assert town.task("thr")["id"] == "three"
     refused = town.tt("task", "show", "o", code=2)
@@ -210,7 +205,7 @@ def test_ids_by_a_unique_prefix(town: TownUnderTest) -> None:
 
 
 def test_max_rounds_counts_from_the_last_start(town: TownUnderTest) -> None:
-    town.tt("spawn", "a", "--max-rounds", "1")
+    town.quick("spawn", "a", "--max-rounds", "1")
     first, second = town.assign("a"), town.assign("a")
     until(lambda: town.agent("a")["state"] == "stopped", "the stop")
     assert town.states() == {first: "completed", second: "assigned"} or town.states() == {
@@ -218,6 +213,6 @@ def test_max_rounds_counts_from_the_last_start(town: TownUnderTest) -> None:
         second: "pending",
     }
     town.tt("start")
-    town.tt("wait", "--task", second, "--timeout", "20")
+    town.wait("--task", second)
     assert len(town.rounds(2)) == 2
     until(lambda: town.agent("a")["state"] == "stopped", "the second stop")

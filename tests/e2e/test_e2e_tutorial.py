@@ -51,7 +51,7 @@ def test_the_whole_page_as_it_is_printed(make_home: Make, tmp_path: Path) -> Non
 
     town = TownUnderTest(home, tmp_path / "multi-agent-demo")
     town.tt("wait", "--all", "--timeout", "30")
-    tasks = {task["id"]: task for task in town.data("task", "list")}
+    tasks = {task["id"]: task for task in town.see("task", "list")}
     assert len(tasks) == 10
     assert {task["state"] for task in tasks.values()} == {"completed"}
     assert tasks["design"]["finished_at"] <= tasks["implement"]["started_at"]
@@ -64,12 +64,12 @@ def test_the_whole_page_as_it_is_printed(make_home: Make, tmp_path: Path) -> Non
     )
     assert tasks["design"]["result"] in prompt
 
-    people = [one for one in town.data("inbox", "--all") if one["from"] == "person"]
+    people = [one for one in town.see("inbox", "--all") if one["from"] == "person"]
     assert [(one["priority"], one["state"]) for one in people] == [
         ("normal", "acknowledged"),
         ("urgent", "acknowledged"),
     ]
-    status = town.data("status")
+    status = town.see("status")
     assert [agent["state"] for agent in status["agents"]] == ["idle"] * 10
     assert status["messages"]["request"] == 0
 
@@ -101,8 +101,8 @@ def test_a_rehearsal_that_is_not_told_enough_fails(town: TownUnderTest, cut: str
     town.write(
         "tinytown.toml", f'{config}\n[agent_clis.deaf]\ncommand = {command}\nreader = "claude"\n'
     )
-    town.tt("spawn", "architect", "--cli", "deaf")
-    town.tt("spawn", "developer", "--cli", "deaf")
+    town.quick("spawn", "architect", "--cli", "deaf")
+    town.quick("spawn", "developer", "--cli", "deaf")
     town.plan(PIPELINE)
     done = town.tt("conductor", code=1)
     assert why in done.err
@@ -114,10 +114,10 @@ def test_rehearse_leaves_nothing_behind(make_home: Make, tmp_path: Path) -> None
     home = make_home()
     town = home.town(tmp_path / "town")
     town.write("tasks.toml", PIPELINE)
-    before = town.data("status"), town.data("towns")
+    before = town.see("status"), town.see("towns")
     files = sorted(path.name for path in town.directory.iterdir())
     done = town.tt("conductor", "--rehearse")
     assert "Plan completed: 2 of 2 done" in done.out
-    assert (town.data("status"), town.data("towns")) == before
+    assert (town.see("status"), town.see("towns")) == before
     assert sorted(path.name for path in town.directory.iterdir()) == files
     assert list((home.path / "rehearsals").iterdir()) == []

@@ -1,7 +1,7 @@
 """A loopback HTTP server that plays the Messages and the Responses API for real agent CLIs.
 
 It has no script: every tool call is derived from the request that came in (`conversation.decide`).
-What goes wrong is queued beforehand: the next requests fail with a status, or are never answered.
+What goes wrong is queued beforehand: the next requests fail with a status, or are left unanswered.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class Played:
     requests: list[Request] = field(default_factory=list)
     troubles: list[Trouble] = field(default_factory=list)
     changed: threading.Condition = field(default_factory=threading.Condition)
-    closing: threading.Event = field(default_factory=threading.Event)
+    released: threading.Event = field(default_factory=threading.Event)
 
     def record(self, request: Request) -> Trouble | None:
         """Log a request; return the trouble that it runs into and use it up by one."""
@@ -123,13 +123,15 @@ class ModelApi:
         self._queue(Trouble(status, times, containing, retry_after_s, resets_at))
 
     def hang_next(self, times: int = 1, *, containing: str = "") -> None:
-        """Never answer the next model requests whose prompt contains a text, until closed."""
+        """Do not answer the next model requests whose prompt contains a text before `be_well`."""
+        self._played.released.clear()
         self._queue(Trouble(HANG, times, containing))
 
     def be_well(self) -> None:
-        """Forget the queued troubles that are left."""
+        """Forget the queued troubles that are left, and answer the requests that hang."""
         with self._played.changed:
             self._played.troubles.clear()
+        self._played.released.set()
 
     def _queue(self, trouble: Trouble) -> None:
         with self._played.changed:
@@ -154,7 +156,7 @@ class ModelApi:
         error: BaseException | None,
         tb: TracebackType | None,
     ) -> None:
-        self._played.closing.set()
+        self._played.released.set()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
@@ -191,27 +193,30 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self) -> None:
         request = self._read()
         trouble = self.server.played.record(request)
-        api = request.api
+        if trouble and trouble.status == HANG:
+            self.server.played.released.wait()
+            trouble = None
         try:
-            if trouble and trouble.status == HANG:
-                self.server.played.closing.wait()
-                self.close_connection = True
-            elif trouble and api:
-                body, headers = sse.failure(
-                    api, trouble.status, trouble.retry_after_s, trouble.resets_at
-                )
-                self._send(body, trouble.status, headers)
-            elif api:
-                answer = decide(api, request.body)
-                body = sse.encode(api, answer, str(request.body.get("model", "")))
-                self._send(body, 200, {"content-type": "text/event-stream"})
-            elif request.path.endswith("/count_tokens"):
-                self._send(json.dumps({"input_tokens": sse.INPUT_TOKENS}).encode())
-            else:
-                self._send(b"{}")
+            self._reply(request, trouble)
         except (BrokenPipeError, ConnectionResetError):
             # The CLI was killed or interrupted while it waited.
             self.close_connection = True
+
+    def _reply(self, request: Request, trouble: Trouble | None) -> None:
+        api = request.api
+        if trouble and api:
+            body, headers = sse.failure(
+                api, trouble.status, trouble.retry_after_s, trouble.resets_at
+            )
+            self._send(body, trouble.status, headers)
+        elif api:
+            answer = decide(api, request.body)
+            body = sse.encode(api, answer, str(request.body.get("model", "")))
+            self._send(body, 200, {"content-type": "text/event-stream"})
+        elif request.path.endswith("/count_tokens"):
+            self._send(json.dumps({"input_tokens": sse.INPUT_TOKENS}).encode())
+        else:
+            self._send(b"{}")
 
     def _read(self) -> Request:
         raw = self.rfile.read(int(self.headers.get("content-length") or 0))

@@ -121,7 +121,7 @@ def test_the_pipeline(town: RealTown, api: ModelApi) -> None:
         *("messages", "responses", "responses", "messages")
     ]
     assert asked_for(api, "test")[0].body["model"] == PRESETS["codex-mini"].default_model
-    rounds = town.ask("status")["rounds"]
+    rounds = town.rounds()
     assert [one["task"] for one in rounds] == list(PIPELINE)
     assert {one["outcome"] for one in rounds} == {"completed"}
     tokens = {(one["input_tokens"], one["output_tokens"]) for one in rounds}
@@ -161,7 +161,7 @@ def test_next_task_resumes_the_session(town: RealTown, api: ModelApi, cli: CliNa
     assert made(town.task(first)["result"]) in said(resumed, "call")
     assert made(town.task(second)["result"])
     # codex counts the whole session's tokens again.
-    tokens = [(one["input_tokens"], one["output_tokens"]) for one in town.ask("status")["rounds"]]
+    tokens = [(one["input_tokens"], one["output_tokens"]) for one in town.rounds()]
     assert tokens == [(2 * INPUT_TOKENS, 2 * OUTPUT_TOKENS)] * 2
 
 
@@ -186,20 +186,19 @@ def test_rate_limit_holds_the_agent_until_it_is_resumed(
     town: RealTown, api: ModelApi, cli: CliName
 ) -> None:
     api.fail_next(429, ANY_RETRIES, retry_after_s=30)
-    town.tt("spawn", "architect", "--cli", cli)
-    push(town, 1)
+    town.tt("spawn", "developer", "--cli", cli)
+    task = town.ask("assign", "developer", "Build the login")["id"]
 
-    with town.beside("conductor"):
-        town.wait_for(lambda: town.agent("architect")["hold"] is not None)
-        assert "429" in town.agent("architect")["hold"]["reason"]
-        assert town.task("design")["state"] in WAITING
-        api.be_well()
-        town.tt("resume", "architect")
+    town.wait_for(lambda: town.agent("developer")["hold"] is not None)
 
+    assert "429" in town.agent("developer")["hold"]["reason"]
+    assert town.task(task)["state"] in WAITING
+    api.be_well()
+    town.tt("resume", "developer")
     town.tt("wait", "--all")
-    assert made(town.task("design")["result"])
-    assert town.task("design")["attempts"] == 1
-    assert [one["outcome"] for one in town.ask("status")["rounds"]] == ["limited", "completed"]
+    assert made(town.task(task)["result"])
+    assert town.task(task)["attempts"] == 1
+    assert [one["outcome"] for one in town.rounds()] == ["limited", "completed"]
 
 
 def test_hold_lasts_as_long_as_codex_says(town: RealTown, api: ModelApi) -> None:
@@ -234,7 +233,7 @@ def test_failed_run_is_tried_again_and_then_fails(
     assert (town.task("implement")["state"], asked_for(api, "implement")) == ("pending", [])
     asked = asked_for(api, "design")
     assert asked[-1].at - asked[0].at > 0.2
-    assert [one["outcome"] for one in town.ask("status")["rounds"]] == ["failed", "failed"]
+    assert [one["outcome"] for one in town.rounds()] == ["failed", "failed"]
 
     api.be_well()
     town.tt("task", "retry", "design")
@@ -263,7 +262,23 @@ def test_interrupted_round_goes_on_in_the_same_session(
     assert made(town.task(task)["result"])
     assert town.agent("developer")["session"] == session
     assert said(asked_for(api, task)[1], "prompt").count(f"# Your task: {task}\n") == 2
-    assert [one["outcome"] for one in town.task(task)["rounds"]] == ["interrupted", "completed"]
+    assert [one["outcome"] for one in town.rounds()] == ["interrupted", "completed"]
+
+
+@both
+def test_round_outlives_the_daemon(town: RealTown, api: ModelApi, cli: CliName) -> None:
+    api.hang_next()
+    town.tt("spawn", "developer", "--cli", cli)
+    task = town.ask("assign", "developer", "Build the login")["id"]
+    api.wait_until(lambda api: bool(api.model_requests), WAIT_LIMIT_S)
+
+    town.tt("daemon", "restart")
+    api.be_well()
+
+    town.tt("wait", "--all")
+    assert made(town.task(task)["result"])
+    [only] = town.rounds()
+    assert (only["outcome"], only["input_tokens"]) == ("completed", 2 * INPUT_TOKENS)
 
 
 def test_agents_write_to_each_other(town: RealTown, api: ModelApi) -> None:

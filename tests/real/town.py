@@ -8,8 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -54,36 +53,25 @@ class RealTown:
 
     def tt(self, *words: str, expect: int = 0) -> str:
         """What `tt` printed on both outputs; fails when its exit code is not `expect`."""
-        with self.beside(*words, expect=expect) as process:
-            out, err = process.communicate(timeout=COMMAND_LIMIT_S)
-        return out + err
+        done = self._run(*words)
+        assert done.returncode == expect, f"tt {' '.join(words)}: {done.stdout}{done.stderr}"
+        return done.stdout + done.stderr
 
     def ask(self, *words: str) -> Any:
         """What `tt … --json` shows."""
-        with self.beside(*words, "--json") as process:
-            out, _ = process.communicate(timeout=COMMAND_LIMIT_S)
-        return json.loads(out)
+        return json.loads(self._run(*words, "--json").stdout)
 
-    @contextmanager
-    def beside(self, *words: str, expect: int = 0) -> Iterator[subprocess.Popen[str]]:
-        """`tt` runs within the block, and is waited for at its end."""
-        process = subprocess.Popen(
+    def _run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
             [TT, *words],
             cwd=self.directory,
             env=self.env,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            capture_output=True,
             text=True,
+            timeout=COMMAND_LIMIT_S,
+            check=False,
         )
-        try:
-            yield process
-            said = process.communicate(timeout=COMMAND_LIMIT_S)
-        except BaseException:
-            process.kill()
-            process.communicate()
-            raise
-        assert process.returncode == expect, f"tt {' '.join(words)}: {said}"
 
     def task(self, task: str) -> dict[str, Any]:
         """One task, as `tt task show` has it."""
@@ -93,6 +81,11 @@ class RealTown:
     def agent(self, name: str) -> dict[str, Any]:
         """One agent, as `tt list` has it."""
         return next(agent for agent in self.ask("list") if agent["name"] == name)
+
+    def rounds(self) -> list[dict[str, Any]]:
+        """The last ten rounds, oldest first, as `tt status` has them."""
+        rounds: list[dict[str, Any]] = self.ask("status")["rounds"]
+        return rounds
 
     def wait_for(self, true: Callable[[], bool]) -> None:
         """Look until it is true; each look is a `tt` or two. Fails after WAIT_LIMIT_S."""

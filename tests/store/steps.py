@@ -21,7 +21,7 @@ from tinytownd.store.client import Client
 from tinytownd.store.commands import Command
 from tinytownd.store.town import Entry, TownStore
 
-PATIENCE = 20.0
+PATIENCE = 8.0
 CHUNK = 1 << 16
 
 
@@ -165,7 +165,11 @@ class Cut:
 
     async def __aexit__(self, *_: object) -> None:
         self._server.close()
-        for writer in self._clients:
+        await self.hang_up()
+
+    async def hang_up(self) -> None:
+        """Ends all connections; new ones are welcome."""
+        for writer in list(self._clients):
             writer.close()
         await asyncio.gather(*self._tasks)
 

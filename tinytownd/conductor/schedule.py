@@ -57,9 +57,8 @@ def hand_out(town: Town, agent: Agent) -> None:
 
 
 def is_due(town: Town, task: Task) -> bool:
-    """Whether a ready task may go out now: one that failed waits for the end of its pause."""
-    due = task.not_before is None or task.not_before <= town.now
-    return due and town.may_go_out(task)
+    """Whether a ready task may start now: one that failed waits for the end of its pause."""
+    return task.not_before is None or task.not_before <= town.now
 
 
 def settle_group(town: Town, group_id: str, stuck: Callable[[], set[str]]) -> None:
@@ -142,13 +141,8 @@ def plan_state(town: Town) -> str:
 
 def plan_can_go_on(town: Town) -> bool:
     """Whether a task of the plan is ready for an agent that is there."""
-    for owner in town.owners_with_ready_tasks():
-        agent = town.find_agent(owner) if owner else None
-        if agent is None or not agent.available:
-            continue
-        if any(task.plan is not None for task in town.ready(owner)):
-            return True
-    return False
+    agents = (town.find_agent(owner) for owner in town.owners_of_ready_plan_tasks())
+    return any(agent is not None and agent.available for agent in agents)
 
 
 def settle_plan(town: Town) -> None:

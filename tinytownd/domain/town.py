@@ -8,6 +8,7 @@ it back. Indexes are derived from records alone, so a town that is loaded again 
 from __future__ import annotations
 
 import bisect
+import heapq
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -19,6 +20,9 @@ from tinytownd.domain.message import MAILBOXES, Message, Round
 from tinytownd.domain.names import did_you_mean, shown
 from tinytownd.domain.record import Record
 from tinytownd.domain.task import Task
+
+#: Where a task stands in a line: its rank, and its id.
+Place = tuple[int, int, str]
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,8 @@ class Town:
         self._children: defaultdict[str, set[str]] = defaultdict(set)
         self._child_states: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self._open_groups: set[str] = set()
-        self._ready: defaultdict[str, list[tuple[int, int, str]]] = defaultdict(list)
+        #: By owner and by whether they are of a plan: (rank, seq, id), best first.
+        self._ready: defaultdict[tuple[str, bool], list[Place]] = defaultdict(list)
         self._queues: defaultdict[str, set[str]] = defaultdict(set)
         self._inboxes: defaultdict[str, set[str]] = defaultdict(set)
         #: How many tasks of the plan that somebody executes are in each state.
@@ -151,11 +156,15 @@ class Town:
         return task.plan is None or self.meta.conducting
 
     def ready(self, owner: str) -> Iterator[Task]:
-        """What an agent could start now if it were handed out, best first."""
-        return (self.tasks[task] for _, _, task in self._ready[owner.lower()])
+        """What waits for nothing but being handed out, best first; see `may_go_out`."""
+        lines = [self._ready[owner.lower(), False]]
+        if self.meta.conducting:
+            lines.append(self._ready[owner.lower(), True])
+        return (self.tasks[task] for _, _, task in heapq.merge(*lines))
 
-    def owners_with_ready_tasks(self) -> list[str]:
-        return [owner for owner, waiting in self._ready.items() if waiting]
+    def owners_of_ready_plan_tasks(self) -> list[str]:
+        """Who could go on with the plan, in lower case; "" for the backlog."""
+        return [owner for (owner, plan), line in self._ready.items() if plan and line]
 
     def queue(self, agent: str) -> list[Task]:
         """What was handed to an agent and has not started, best first."""
@@ -218,13 +227,15 @@ class Town:
 
     def rollback(self) -> None:
         """The change was not written: everything is as before."""
+        came_back: set[str] = set()
         for kind, record_id, old in reversed(self._undo):
-            self._swap(kind, record_id, old)
-        for kind in {kind for (kind, _), record in self.change.records.items() if record is None}:
+            replaced = self._swap(kind, record_id, old)
+            if replaced is None:
+                came_back.add(kind)
+        for kind in came_back:
             table: dict[str, Record] = getattr(self, kind)
-            ordered = sorted(table.items(), key=lambda entry: entry[1].order)
-            table.clear()
-            table.update(ordered)
+            for record in sorted(table.values(), key=lambda one: one.order):
+                table[record.id] = table.pop(record.id)
         self._forget_dirty()
         self.commit()
 
@@ -258,7 +269,8 @@ class Town:
 
     def _meta_changed(self, new: Meta) -> None:
         if new.conducting != self.meta.conducting:
-            self._dirty.update(self._ready, self._queues)
+            self._dirty.update(owner for owner, _ in self._ready)
+            self._dirty.update(self._queues)
         self.meta = new
 
     def _index_agent(self, old: Agent | None, new: Agent | None) -> None:
@@ -271,7 +283,7 @@ class Town:
                 self._dirty.add(agent.name.lower())
 
     def _index_message(self, old: Message | None, new: Message | None) -> None:
-        if old is not None and (new is None or new.state == "acknowledged"):
+        if old is not None:
             self._inboxes[mailbox(old.to)].discard(old.id)
         if new is not None and new.state != "acknowledged":
             self._inboxes[mailbox(new.to)].add(new.id)
@@ -336,8 +348,9 @@ class Town:
         if task.agent is not None:
             self._dirty.add(task.agent.lower())
 
-    def _ready_place(self, task: Task) -> tuple[list[tuple[int, int, str]], tuple[int, int, str]]:
-        return self._ready[(task.agent or "").lower()], (*task.rank, task.id)
+    def _ready_place(self, task: Task) -> tuple[list[Place], Place]:
+        line = self._ready[(task.agent or "").lower(), task.plan is not None]
+        return line, (*task.rank, task.id)
 
     def _enter_ready(self, task: Task) -> None:
         if task.state == "pending" and not task.group and self._unmet[task.id] == 0:

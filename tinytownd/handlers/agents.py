@@ -172,22 +172,28 @@ def restart(ctx: Context, *, name: str) -> Answer:
 
 @verb("agent.prune", "write")
 def prune(ctx: Context) -> Answer:
-    """Removes agents that are stopped or cold and own no open task."""
+    """Removes agents that are stopped or cold; one that owns work or mail stays, and why."""
     town = ctx.town
-    owners = {task.agent for task in town.tasks.values() if task.agent and not task.finished}
-    gone = [
-        agent
-        for agent in town.agents.values()
-        if agent.state in ("stopped", "cold")
-        and agent.round is None
-        and agent.name not in owners
-        and not town.inbox(agent.name)
-    ]
+    ended = [agent for agent in town.agents.values() if agent.state in ("stopped", "cold")]
+    kept = {agent.name: why for agent in ended if (why := why_it_stays(town, agent))}
+    gone = [agent for agent in ended if agent.name not in kept]
     for agent in gone:
         town.drop(agent)
         town.event("agent.pruned", ctx.speaker.name, agent=agent.name)
         town.wake(agent)
-    return lambda: {"removed": [{"name": agent.name} for agent in gone]}
+    return lambda: {
+        "removed": [{"name": agent.name} for agent in gone],
+        "kept": [{"name": name, "why": why} for name, why in kept.items()],
+    }
+
+
+def why_it_stays(town: Town, agent: Agent) -> str:
+    """What would be lost with an agent: its open tasks, messages that wait for it."""
+    owned = [t.id for t in town.tasks.values() if t.agent == agent.name and not t.finished]
+    if owned:
+        return f"owns {', '.join(owned[:3])}" + (", …" if len(owned) > 3 else "")
+    waiting = len(town.inbox(agent.name))
+    return f"has {waiting} messages that wait" if waiting else ""
 
 
 @verb("town.stop", "write")

@@ -123,7 +123,10 @@ def leave(ctx: Context, task: Task, *, prune: bool) -> bool:
 
 
 def refuse_taken_ids(town: Town, plan: Plan) -> None:
-    """Raises `PlanError` for ids that tasks from the command line have."""
+    """Raises `PlanError` for ids that other tasks from the command line have.
+
+    One with the same description is that task, as `tt sync pull --all` wrote it: it joins the plan.
+    """
     problems: list[dict[str, object]] = [
         {
             "line": task.line,
@@ -131,7 +134,9 @@ def refuse_taken_ids(town: Town, plan: Plan) -> None:
             "hint": "choose another id",
         }
         for task in plan.tasks
-        if (there := town.tasks.get(task.id)) is not None and there.digest is None
+        if (there := town.tasks.get(task.id)) is not None
+        and there.digest is None
+        and there.description != task.description
     ]
     if problems:
         raise PlanError(f"the plan has {len(problems)} problems", problems)
@@ -154,7 +159,7 @@ def push_one(ctx: Context, plan: Plan, definition: PlanTask, done: Push, *, adop
         return
     back = there.state == "cancelled" and there.error == REMOVED
     if there.plan is None:
-        there = there.but(plan=MAIN)
+        there = there.but(plan=MAIN, digest=there.digest or told["digest"])
         there = there.advance("retry", error=None, finished_at=None) if back else there
         town.put(there)
     same = is_same(there, told)

@@ -60,7 +60,15 @@ def assign(
     task = create(
         ctx, text, agent=owner, after=after or [], tags=tuple(tags or ()), priority=priority
     )
-    return shown(ctx.town, task.id)
+    return with_owner(ctx.town, task.id, owner)
+
+
+def with_owner(town: Town, task_id: str, owner: str) -> Answer:
+    """Answers with a task and with who has it: whoever asks wants to know if it will be done."""
+    return lambda: {
+        "task": views.task(town, town.tasks[task_id]),
+        "agent": views.agent(town, town.agent(owner)),
+    }
 
 
 @verb("task.show", "read")

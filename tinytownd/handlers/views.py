@@ -66,6 +66,7 @@ def agent(town: Town, one: Agent) -> View:
         "parent": one.parent,
         "task": one.task,
         "rounds": one.rounds,
+        "rounds_since_start": one.rounds_since_start,
         "max_rounds": one.max_rounds,
         "session": one.session,
         "since": iso(one.since),

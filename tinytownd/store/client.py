@@ -6,7 +6,9 @@ instead of raising, RESP3, text in and out. A poisoned entry that is not UTF-8 c
 
 from __future__ import annotations
 
+import asyncio
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
@@ -26,6 +28,7 @@ Client = redis.asyncio.Redis
 OLDEST = (7, 0)  # sharded ACL selectors (%R~, %W~) and multi-part AOF came with Redis 7.0
 POOL = 8
 SOCKET_SECONDS = 10.0
+END_SECONDS = 0.1  # between two cancellations of the same task
 BLOCKING_SECONDS = 15.0  # above any BLOCK in use (2 s)
 
 
@@ -94,6 +97,19 @@ async def ensure_supported(client: redis.asyncio.Redis) -> str:
             hint="upgrade that server, or take redis.url out to use the embedded one",
         )
     return version
+
+
+async def end(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    """Cancels tasks that use the store, as often as it takes, until they are over.
+
+    redis-py waits for each write with `wait_for`, which can swallow a cancellation before Python
+    3.12 (https://github.com/python/cpython/issues/81839).
+    """
+    left = set(tasks)
+    while left:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=END_SECONDS)
 
 
 async def set_user(client: Client, command: list[str]) -> bool:

@@ -6,6 +6,7 @@ What makes it exactly once is the done record, written with the change itself.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -16,15 +17,20 @@ import structlog
 from redis.exceptions import ResponseError
 
 from tinytownd import wire
-from tinytownd.domain.errors import BadInput, TimedOut, TownError, Unavailable
+from tinytownd.domain.errors import BadInput, TimedOut, TownError
 from tinytownd.store import keys
-from tinytownd.store.town import FIRST_WAIT, LONGEST_WAIT, LOST, Entry, answer
+from tinytownd.store.town import FIRST_WAIT, LONGEST_WAIT, LOST, Entry, answer, read_script
 
 log = structlog.get_logger(__name__)
 #: How long one blocking read waits, in milliseconds; well below the client's socket time-out.
 BLOCK_MS = 2_000
 #: Entries a read.
 BATCH = 100
+#: How often streams are looked at for poison that no read tells of, in seconds.
+LOOK_SECONDS = 5.0
+#: Clocks differ: so far ahead of ours an id may have been made, and so much of the done record's
+#: life is kept back, that an id is refused before its record is gone.
+AHEAD_MS = 60 * 60 * 1000
 
 
 @dataclass(frozen=True)
@@ -48,19 +54,28 @@ def parse(stream: str, entry_id: str, fields: dict[str, str]) -> Command:
             f"a command of version {fields.get('v')}, not {wire.VERSION}",
             hint="tt and tinytownd differ: tt daemon restart",
         )
-    if wire.now_ms() - made > wire.DONE_SECONDS * 1000:
-        raise BadInput("the command's id is over a day old", hint="send it again with a new id")
+    now = wire.now_ms()
+    if not -AHEAD_MS <= now - made <= wire.DONE_SECONDS * 1000 - AHEAD_MS:
+        raise BadInput("the command's id is not of this day", hint="send it again with a new id")
     try:
-        args = json.loads(fields.get("args", "{}"))
-        expires_at = int(fields.get("expires_at", "0"))
-    except ValueError:
+        args = _decode(fields.get("args", "{}"))
+        expires_at = min(int(fields.get("expires_at", "0")), now + wire.DONE_SECONDS * 1000)
+    except (ValueError, RecursionError):
         raise BadInput("the command's arguments are not JSON") from None
     if not isinstance(args, dict):
         raise BadInput("the command's arguments are no JSON object")
-    if expires_at < wire.now_ms():
+    if expires_at < now:
         raise TimedOut("the command came too late", hint="send it again")
     entry = Entry(stream, entry_id, command, town, agent)
     return Command(entry, fields.get("verb", ""), args, expires_at, fields.get("dir", ""))
+
+
+def _decode(text: str) -> object:
+    """JSON as Python has it; raises ValueError, also for half a character: it is no UTF-8."""
+    data = json.loads(text)
+    if "\\u" in text:
+        json.dumps(data, ensure_ascii=False).encode()
+    return data
 
 
 class CommandReader:
@@ -80,12 +95,17 @@ class CommandReader:
         #: Stream → the id to read from: pending entries first, then '>' for new ones.
         self._cursors: dict[str, str] = {}
         self._in_flight: set[tuple[str, str]] = set()
+        #: The reading connection's id while it may be blocked, else 0; its reads so far.
         self._reader_id = 0
+        self._reads = 0
+        self._look_at = 0.0
+        self._mend = client.register_script(read_script("mend"))
 
     async def follow(self, stream: str) -> None:
         """Reads this stream, too; what waits in it comes first."""
         if stream not in self._cursors:
             await self._make_group(stream)
+            self._in_flight = {one for one in self._in_flight if one[0] != stream}
             self._cursors[stream] = "0"
             await self._interrupt()
 
@@ -102,44 +122,58 @@ class CommandReader:
         self.finished(command)
         if command.entry.stream in self._cursors:
             self._cursors[command.entry.stream] = "0"
+            with contextlib.suppress(*LOST):  # then all streams are read from their start anyway
+                await self._interrupt()
 
     async def run(self) -> None:
         """Reads until it is cancelled; a server that is away is waited for."""
         wait = FIRST_WAIT
         while True:
             try:
-                self._reader_id = await self._blocking.client_id()
-                await self._read_on()
+                # One connection of its own, or its id would not be that of the blocked one.
+                async with self._blocking.client() as connection:
+                    await self._start_over()
+                    wait = FIRST_WAIT
+                    await self._read_on(connection)
             except LOST as error:
                 log.warning("redis.away", error=str(error), seconds=wait)
             except ResponseError as error:
-                log.warning("commands.regroup", error=str(error))
+                log.warning("commands.broken", error=str(error), seconds=wait)
+            finally:
+                self._reader_id = 0
             await asyncio.sleep(wait)
             wait = min(wait * 2, LONGEST_WAIT)
             try:
                 await self._revive()
-                await self._start_over()
-                wait = FIRST_WAIT
-            except (*LOST, Unavailable) as error:
+            except (*LOST, ResponseError, TownError) as error:
                 log.warning("redis.still_away", error=str(error), seconds=wait)
 
-    async def _read_on(self) -> None:
+    async def _read_on(self, connection: redis.asyncio.Redis) -> None:
+        self._reader_id = await connection.client_id()
         while True:
+            self._reads += 1
             if not self._cursors:
                 await asyncio.sleep(FIRST_WAIT)
                 continue
-            streams: Any = dict(self._cursors)
-            found = await self._blocking.xreadgroup(
+            asked = dict(self._cursors)
+            streams: Any = asked
+            found = await connection.xreadgroup(
                 keys.GROUP, keys.CONSUMER, streams, count=BATCH, block=BLOCK_MS
             )
-            await self._take(_normalised(found))
+            await self._take(asked, _normalised(found))
+            await self._look_over()
 
-    async def _take(self, found: dict[str, list[tuple[str, dict[str, str]]]]) -> None:
+    async def _take(
+        self, asked: dict[str, str], found: dict[str, list[tuple[str, dict[str, str]]]]
+    ) -> None:
         commands: list[Command] = []
         for stream, entries in found.items():
-            if self._cursors.get(stream, ">") != ">":
+            # Not where the stream was set back while it was being read.
+            if asked[stream] != ">" and self._cursors.get(stream) == asked[stream]:
                 self._cursors[stream] = entries[-1][0] if entries else ">"
             for entry_id, fields in entries:
+                if _beyond(entry_id):
+                    self._look_at = 0.0
                 if (stream, entry_id) not in self._in_flight:
                     commands += await self._accept(stream, entry_id, fields or {})
         await self._hand_on(commands)
@@ -150,7 +184,6 @@ class CommandReader:
         except TownError as error:
             await self._refuse(stream, entry_id, fields.get("id", ""), error)
             return []
-        self._in_flight.add((stream, entry_id))
         return [command]
 
     async def _hand_on(self, commands: list[Command]) -> None:
@@ -162,10 +195,10 @@ class CommandReader:
             pipe.get(command.entry.done_key)
         for command, known in zip(commands, await pipe.execute(), strict=True):
             if known is None:
+                self._in_flight.add((command.entry.stream, command.entry.entry))
                 await self._deliver(command)
             else:
                 await answer(self._client, command.entry, known)
-                self.finished(command)
 
     async def _refuse(self, stream: str, entry_id: str, command: str, error: TownError) -> None:
         log.warning("command.refused", stream=stream, entry=entry_id, error=error.message)
@@ -180,20 +213,55 @@ class CommandReader:
         await answer(self._client, entry, str(known or wire.encode_error(command, error)))
 
     async def _make_group(self, stream: str) -> None:
+        """Makes the stream and its group where they are missing, and mends what is poisoned."""
         try:
             await self._client.xgroup_create(stream, keys.GROUP, id="0", mkstream=True)
         except ResponseError as error:
             if "BUSYGROUP" not in str(error):
-                raise
+                await self._renew(stream)
+                return
+        await self._check([stream])
+
+    async def _look_over(self) -> None:
+        """Now and then, and when an entry looks like it: mends streams whose ids are at an end."""
+        now = asyncio.get_running_loop().time()
+        if now >= self._look_at:
+            self._look_at = now + LOOK_SECONDS
+            await self._check(list(self._cursors))
+
+    async def _check(self, streams: list[str]) -> None:
+        """Mends those of the streams after whose last id hardly another one can come."""
+        pipe = self._client.pipeline(transaction=False)
+        for stream in streams:
+            pipe.xinfo_stream(stream)
+        found = await pipe.execute(raise_on_error=False)
+        for stream, info in zip(streams, found, strict=True):
+            # One that is gone or no stream fails the next read, and is mended then.
+            if not isinstance(info, ResponseError) and _beyond(info["last-generated-id"]):
+                await self._renew(stream)
+
+    async def _renew(self, stream: str) -> None:
+        log.warning("commands.mended", stream=stream)
+        await self._mend(keys=[stream], args=[keys.GROUP, wire.now_ms() + AHEAD_MS])
+        if stream in self._cursors:
+            self._cursors[stream] = "0"
 
     async def _start_over(self) -> None:
         for stream in list(self._cursors):
             await self._make_group(stream)
-            self._cursors[stream] = "0"
+            if stream in self._cursors:
+                self._cursors[stream] = "0"
 
     async def _interrupt(self) -> None:
-        if self._reader_id:
+        """Has the reader ask again: a read under way does not know of a cursor that changed."""
+        reads = self._reads
+        while self._reader_id and self._reads == reads:
             await self._client.client_unblock(self._reader_id)
+
+
+def _beyond(entry_id: str) -> bool:
+    """Whether an id names a time to come: who may write a stream may write any id into it."""
+    return int(entry_id.partition("-")[0]) > wire.now_ms() + AHEAD_MS
 
 
 def _normalised(found: Any) -> dict[str, list[tuple[str, dict[str, str]]]]:

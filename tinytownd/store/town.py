@@ -96,8 +96,7 @@ class TownStore:
         #: Decisions under way, by transaction id.
         self._attempts: dict[str, Attempt] = {}
         self._watchers: set[asyncio.Event] = set()
-        script = resources.files("tinytownd.store").joinpath("scripts", "commit.lua").read_text()
-        self._commit = client.register_script(script)
+        self._commit = client.register_script(read_script("commit"))
 
     async def create(self, meta: Meta) -> None:
         """Writes a new town; one that is there already stays as it is."""
@@ -128,7 +127,7 @@ class TownStore:
             self._attempts[head["tx"]].written = True
         self.last_event = last[0][0] if last else "0-0"
         meta = Meta.from_json(json.loads(head["meta"]))
-        self._town = Town(meta, sorted(records, key=_age), now=wire.now_ms())
+        self._town = Town(meta, sorted(records, key=lambda one: one.order), now=wire.now_ms())
         self._tell_watchers()
         return self._town
 
@@ -289,10 +288,9 @@ class TownStore:
         return status, last
 
 
-def _age(record: Record) -> tuple[int, str]:
-    """The order in which records were made: by number, as a hash has no order of its own."""
-    number = record.seq if isinstance(record, Task | Message) else int(record.id.lstrip("a"))
-    return number, record.id
+def read_script(name: str) -> str:
+    """The text of one of our Lua scripts."""
+    return resources.files("tinytownd.store").joinpath("scripts", f"{name}.lua").read_text()
 
 
 def _writes(town: str, change: Change) -> Any:
@@ -301,6 +299,8 @@ def _writes(town: str, change: Change) -> Any:
             yield ["HSET", keys.town_key(town), "meta", _dump(record)]
         elif record is None:
             yield ["HDEL", keys.records_key(town, kind), record_id]
+            if kind == Agent.kind:
+                yield ["DEL", keys.commands_key(town, record_id)]
         else:
             yield ["HSET", keys.records_key(town, kind), record_id, _dump(record)]
 

@@ -80,11 +80,7 @@ def idle_step(town: Town, agent: Agent) -> Step:
     waiting = messages_for(town, agent, task)
     if task is not None or any(message.starts_round for message in waiting):
         return Begin(task, waiting)
-    due = [
-        task.not_before
-        for task in town.ready(agent.name)
-        if task.not_before is not None and town.may_go_out(task)
-    ]
+    due = [task.not_before for task in town.ready(agent.name) if task.not_before is not None]
     if not due:
         return Sleep()
     return Nudge() if min(due) <= town.now else Sleep(min(due))

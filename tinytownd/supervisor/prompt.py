@@ -11,17 +11,28 @@ from collections.abc import Sequence
 
 from tinytownd.domain.agent import Agent
 from tinytownd.domain.message import Message
+from tinytownd.domain.plan import SHELL
 from tinytownd.domain.task import Task
 from tinytownd.domain.town import Town
 
 #: A result is repeated to what builds on it up to so many characters.
 RESULT_LIMIT = 16_000
+#: What the shell gets in place of prose: it would run whatever people and agents wrote.
+NOT_A_COMMAND = """\
+echo 'this agent runs commands only: give the task a run = "..." in tasks.toml' >&2
+exit 2
+"""
 
 
 def write(town: Town, agent: Agent, task: Task | None, messages: Sequence[Message]) -> str:
-    """The prompt of one round. A task with `run` is its command, and nothing else."""
+    """The prompt of one round. A task with `run` is its command, and nothing else.
+
+    A shell is given nothing but commands.
+    """
     if task is not None and task.run is not None:
         return task.run if task.run.endswith("\n") else task.run + "\n"
+    if agent.cli == SHELL:
+        return NOT_A_COMMAND
     parts = [introduction(town, agent)]
     if task is not None:
         parts.append(f"# Your task: {task.id}\n\n{task.description.strip()}")
@@ -87,7 +98,7 @@ def commands(task: Task | None) -> str:
             + write_to
         )
     return (
-        "# When you are done\n\nRun one of these; nothing counts as done before.\n\n"
+        "# When you are done\n\nRun one of these, as your last step.\n\n"
         f'    tt task complete {task.id} --result "what you did"\n'
         f'    tt task fail {task.id} --reason "why"\n\n'
         f"To write to a team-mate, or to the conductor:\n\n{write_to}"

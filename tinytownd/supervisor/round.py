@@ -87,7 +87,11 @@ class RoundRunner:
             model = agent.model if runtime.name == agent.cli else None
             invocation = runtime.invocation(files.prompt, text, self.running.resumed, model)
             process = spawn(files, invocation, cwd=Path(self.running.cwd), env=env)
-        except (OSError, ValueError, TownError) as error:
+        except TownError as error:
+            # A mistake in a settings file is nobody's failure: it waits until that is mended.
+            log.warning("round.not_started", **self._about, error=str(error))
+            return self._ending("limited", error=error.message)
+        except (OSError, ValueError) as error:
             log.warning("round.not_started", **self._about, error=str(error))
             return self._ending("failed", error=f"it could not be started: {error}")
         log.info("round.started", **self._about, pid=process.pid, cli=runtime.name)
@@ -203,9 +207,10 @@ class RoundRunner:
         }
         if stop is not None and stop.how != "over":
             return self._ending(stop.how, error=stop.reason, **told)
+        limited = "rate limit: " if outcome.kind == "limited" else ""
         return self._ending(
             outcome.kind,
-            error=outcome.error,
+            error=f"{limited}{outcome.error}" if outcome.error else None,
             session_lost=outcome.session_lost and self.running.resumed is not None,
             resets_at=outcome.resets_at,
             **told,

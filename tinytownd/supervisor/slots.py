@@ -45,7 +45,7 @@ class Slots:
 
     async def _acquire(self, town: str, priority: int, age: int) -> None:
         if self._taken < self._bound() and not self._waiters:
-            self._taken += 1
+            self._take(town)
             return
         waiter = _Waiter((priority, age), town, asyncio.get_running_loop().create_future())
         bisect.insort(self._waiters, waiter, key=lambda one: one.rank)
@@ -68,10 +68,13 @@ class Slots:
             first = [waiter for waiter in waiting if waiter.rank[0] == best]
             chosen = min(first, key=lambda w: (self._served.get(w.town, 0), w.rank))
             self._waiters.remove(chosen)
-            self._turn += 1
-            self._served[chosen.town] = self._turn
-            self._taken += 1
+            self._take(chosen.town)
             chosen.ready.set_result(None)
+
+    def _take(self, town: str) -> None:
+        self._turn += 1
+        self._served[town] = self._turn
+        self._taken += 1
 
     def adopt(self) -> None:
         """Counts a round that ran before this daemon came; its end frees the slot."""

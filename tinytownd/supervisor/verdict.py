@@ -216,6 +216,6 @@ def held_by_limit(town: Town, agent: Agent, ending: Ending) -> Agent:
         named = int(ending.resets_at.timestamp() * 1000) - town.now
         pause = max(1_000, min(named, LIMIT_CLAMP_MS))
     until = town.now + int(pause * (1 + ending.jitter / 10))
-    reason = f"rate limit: {ending.error}" if ending.error else "rate limit"
+    reason = ending.error or "rate limit"
     town.event("agent.held", "daemon", agent=agent.name, text=reason)
     return agent.but(failures=failures, hold_until=until, hold_reason=reason)

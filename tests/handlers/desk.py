@@ -1,0 +1,97 @@
+"""Verbs called on a town in memory, as the daemon calls them: bound, decided, settled, answered."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+from tests.domain.towns import make_town, picture
+from tinytownd.conductor.schedule import settle
+from tinytownd.config import Config
+from tinytownd.domain.agent import Agent
+from tinytownd.domain.errors import BadInput, TownError
+from tinytownd.domain.record import Record
+from tinytownd.domain.town import Change, Town
+from tinytownd.handlers import registry
+from tinytownd.handlers.registry import Context, Speaker
+from tinytownd.settings import TownSettings
+from tinytownd.supervisor.decide import Begin, next_step
+from tinytownd.supervisor.loop import carry_out
+from tinytownd.supervisor.verdict import Ending, Retries, begin, finish
+
+
+def installed_cli(cli: str | None) -> str:
+    """What the daemon's edge says of a CLI: all are there but one."""
+    if cli == "missing":
+        raise BadInput("the CLI 'missing' is not on PATH")
+    return cli or "claude"
+
+
+class Desk:
+    """A town and its verbs. `said` is the last command's change, as it would have been written."""
+
+    def __init__(self, *records: Record, max_agents: int = 16, **meta: Any) -> None:
+        self.town: Town = make_town(*records, **meta)
+        self.said = Change()
+        self._services = SimpleNamespace(
+            config=Config(town=TownSettings(max_agents=max_agents)),
+            installed_cli=installed_cli,
+            store=SimpleNamespace(last_event="7-0"),
+        )
+        settle(self.town)
+        self.town.commit()
+
+    def call(self, name: str, by: str | None = None, /, **args: object) -> dict[str, Any]:
+        """One command of a person, or of the agent `by`. A refusal leaves no trace in the town."""
+        before = picture(self.town)
+        try:
+            verb = registry.find(name, home=False)
+            speaker = Speaker(self.town.agent(by) if by else None)
+            found = verb.run(Context(self.town, speaker, self._services), **verb.bind(args))
+            if verb.kind == "write":
+                settle(self.town)
+                found = found()
+        except TownError:
+            self.town.rollback()
+            assert picture(self.town) == before
+            raise
+        if verb.kind != "write":
+            assert not self.town.change
+        self.said = self.town.change
+        self.town.commit()
+        told: dict[str, Any] = found
+        return told
+
+    def told(self) -> list[str]:
+        """The names of the last command's events."""
+        return [str(event["event"]) for event in self.said.events]
+
+    def look(self, name: str) -> None:
+        """The supervisor of an agent takes every step that needs no process."""
+        agent_id = self.town.agent(name).id
+        for _ in range(5):
+            carry_out(self.town, agent_id, next_step(self.town, agent_id), lambda _: None)
+            settle(self.town)
+        self.town.commit()
+
+    def begin(self, name: str) -> str:
+        """The agent starts its next round; its number."""
+        agent = self.town.agent(name)
+        step = next_step(self.town, agent.id)
+        assert isinstance(step, Begin)
+        running = begin(self.town, agent, step, token="secret", cli=agent.cli)
+        self.town.commit()
+        return running.id
+
+    def end(self, name: str, how: str = "completed") -> None:
+        """The agent's round is over."""
+        running = self.town.rounds[self.agent(name).round or ""]
+        finish(self.town, running, Ending(how), Retries(3, 1_000, 60_000))
+        settle(self.town)
+        self.town.commit()
+
+    def agent(self, name: str) -> Agent:
+        return self.town.agent(name)
+
+    def states(self, *ids: str) -> list[str]:
+        return [self.town.tasks[one].state for one in ids or self.town.tasks]

@@ -1,0 +1,154 @@
+"""Who gets the next slot, and that none is ever lost."""
+
+from __future__ import annotations
+
+import asyncio
+
+from tinytownd.supervisor.slots import Slots
+
+#: Seconds that something may take that takes microseconds.
+SOON = 5.0
+
+
+class Rounds:
+    """Rounds that wait for a slot, keep it until they are told to end, and note their turn."""
+
+    def __init__(self, bound: int) -> None:
+        self.bound = bound
+        self.slots = Slots(lambda: self.bound)
+        self.order: list[str] = []
+        self.tasks: dict[str, asyncio.Task[None]] = {}
+        self._ends: dict[str, asyncio.Event] = {}
+
+    async def begin(self, name: str, town: str = "x", priority: int = 2, age: int = 0) -> None:
+        self._ends[name] = asyncio.Event()
+        self.tasks[name] = asyncio.create_task(self._run(name, town, priority, age))
+        await turn()
+
+    async def _run(self, name: str, town: str, priority: int, age: int) -> None:
+        async with self.slots.slot(town, priority, age):
+            self.order.append(name)
+            await self._ends[name].wait()
+
+    async def end(self, name: str) -> None:
+        self._ends[name].set()
+        await asyncio.wait_for(self.tasks[name], SOON)
+        await turn()
+
+    async def end_all(self) -> list[str]:
+        """Ends whoever runs, one after the other, until nobody waits."""
+        done = 0
+        while done < len(self.order):
+            name = self.order[done]
+            if not self.tasks[name].done():
+                await self.end(name)
+            done += 1
+        return self.order
+
+
+async def turn() -> None:
+    """Lets everything that is ready to run do so."""
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+async def test_never_more_than_the_bound() -> None:
+    rounds = Rounds(2)
+    for name in "abcde":
+        await rounds.begin(name, age=ord(name))
+    assert rounds.order == ["a", "b"]
+    assert rounds.slots.taken == 2
+    assert await rounds.end_all() == list("abcde")
+    assert rounds.slots.taken == 0
+
+
+async def test_priority_then_age() -> None:
+    rounds = Rounds(1)
+    await rounds.begin("first")
+    for name, priority, age in [("old", 2, 1), ("young", 2, 9), ("low", 3, 0), ("urgent", 0, 10)]:
+        await rounds.begin(name, priority=priority, age=age)
+    assert await rounds.end_all() == ["first", "urgent", "old", "young", "low"]
+
+
+async def test_towns_take_turns_within_a_priority() -> None:
+    rounds = Rounds(1)
+    await rounds.begin("x0", "x")
+    for number in (1, 2, 3):
+        await rounds.begin(f"x{number}", "x", age=number)
+    await rounds.begin("y1", "y", age=50)
+    await rounds.begin("y2", "y", age=51)
+    assert await rounds.end_all() == ["x0", "y1", "x1", "y2", "x2", "x3"]
+
+
+async def test_a_bound_that_was_raised_counts_at_the_next_turn() -> None:
+    rounds = Rounds(1)
+    for name in "abcd":
+        await rounds.begin(name, age=ord(name))
+    rounds.bound = 2
+    await rounds.end("a")
+    assert rounds.order == ["a", "b", "c"]
+    rounds.bound = 0
+    await rounds.end("b")
+    assert rounds.order == ["a", "b", "c"]
+    rounds.bound = 1
+    assert await rounds.end_all() == list("abcd")
+
+
+async def test_an_adopted_round_counts_even_beyond_the_bound() -> None:
+    rounds = Rounds(1)
+    rounds.slots.adopt()
+    rounds.slots.adopt()
+    await rounds.begin("a")
+    rounds.slots.release()
+    await turn()
+    assert rounds.order == []
+    rounds.slots.release()
+    await turn()
+    assert rounds.order == ["a"]
+    await rounds.end_all()
+
+
+async def test_one_that_no_longer_waits_takes_no_other_with_it() -> None:
+    rounds = Rounds(1)
+    await rounds.begin("first")
+    for name in ("x", "y"):
+        await rounds.begin(name, town=name, priority=2, age=7)
+    rounds.tasks["y"].cancel()
+    await turn()
+    assert await rounds.end_all() == ["first", "x"]
+    assert rounds.slots.taken == 0
+
+
+async def test_one_that_is_cancelled_as_a_slot_comes_free_does_not_get_it() -> None:
+    rounds = Rounds(1)
+    await rounds.begin("first")
+    await rounds.begin("gone", age=1)
+    await rounds.begin("next", age=2)
+    rounds._ends["first"].set()
+    rounds.tasks["gone"].cancel()
+    await turn()
+    assert await rounds.end_all() == ["first", "next"]
+    assert rounds.tasks["first"].exception() is None
+    assert rounds.slots.taken == 0
+
+
+async def test_one_that_is_cancelled_as_it_gets_a_slot_passes_it_on() -> None:
+    rounds = Rounds(1)
+    rounds.slots.adopt()
+    await rounds.begin("gone", age=1)
+    await rounds.begin("next", age=1)
+    rounds.slots.release()
+    rounds.tasks["gone"].cancel()
+    await turn()
+    assert await rounds.end_all() == ["next"]
+    assert rounds.slots.taken == 0
+
+
+async def test_a_round_that_fails_gives_its_slot_back() -> None:
+    slots = Slots(lambda: 1)
+    try:
+        async with slots.slot("x", 0, 0):
+            raise OSError
+    except OSError:
+        pass
+    assert slots.taken == 0
