@@ -50,7 +50,11 @@ def server(
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skips what needs a container; here, and not in the fixture, it is told in one line."""
-    params = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+    params = (
+        item.callspec.params
+        if isinstance(item, pytest.Function) and hasattr(item, "callspec")
+        else {}
+    )
     if params.get("server") in CONTAINERS and (why := no_docker()):
         pytest.skip(why)
 
@@ -63,7 +67,9 @@ def no_docker() -> str:
     from docker.errors import DockerException  # type: ignore[import-untyped] # noqa: PLC0415
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)  # its client forgets a socket when it fails
+        warnings.simplefilter(
+            "ignore", ResourceWarning
+        )  # its client forgets a socket when it fails
         try:
             with contextlib.closing(docker.from_env()) as engine:
                 engine.ping()

@@ -13,6 +13,7 @@ from tinytownd.domain.errors import Elsewhere, Internal, NotFound, TimedOut, Tow
 from tinytownd.domain.town import Town
 from tinytownd.handlers import registry
 from tinytownd.handlers.registry import Answer, Context, Speaker, Verb
+from tinytownd.store.client import end
 from tinytownd.store.commands import Command, CommandReader
 from tinytownd.store.town import LOST, Entry, TownStore
 
@@ -38,10 +39,7 @@ class Desk:
 
     async def close(self) -> None:
         """Lets go of those that wait; the next daemon asks for them again."""
-        waiting = list(self._waiting)
-        for task in waiting:
-            task.cancel()
-        await asyncio.gather(*waiting, return_exceptions=True)
+        await end(self._waiting)
 
     async def deliver(self, command: Command) -> None:
         """Takes a command; they are carried out one after the other."""

@@ -28,7 +28,7 @@ from tinytownd.runtimes.process import RoundFiles
 from tinytownd.runtimes.tables import from_table
 from tinytownd.store import keys
 from tinytownd.store.acl import agent_acl
-from tinytownd.store.client import Client, drop_user, set_user
+from tinytownd.store.client import Client, drop_user, end, set_user
 from tinytownd.store.commands import Command, CommandReader
 from tinytownd.store.town import LOST, TownStore
 from tinytownd.supervisor.loop import Supervisor
@@ -199,10 +199,8 @@ class TownHost:
     async def close(self) -> None:
         """Stops supervising; rounds run on."""
         self._around.reader.unfollow(keys.commands_key(self.id))
-        tasks = list(self._tasks.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, self._desk.close(), return_exceptions=True)
+        await end(self._tasks.values())
+        await self._desk.close()
         self._tasks.clear()
 
     async def deliver(self, command: Command) -> None:

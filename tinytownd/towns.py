@@ -159,9 +159,13 @@ class Towns:
             scratch=scratch,
         )
         await host.store.create(meta)
-        town = await host.open()
+        self.open[town_id] = host  # before its streams are read: commands may wait in them
+        try:
+            town = await host.open()
+        except BaseException:
+            del self.open[town_id]
+            raise
         host.name = town.meta.name
-        self.open[town_id] = host
         log.info("town.opened", town=town_id, name=host.name, dir=str(where.directory))
         return host
 

@@ -227,8 +227,9 @@ def test_help_and_version(tt: Tt) -> None:
     assert tt("task")[0] == tt("task", "--help")[0]
 
 
+@pytest.mark.usefixtures("files")
 def test_who_assigns_to_somebody_stopped_is_told(daemon: FakeDaemon, tt: Tt) -> None:
-    stopped = {**shapes.agent(), "state": "stopped", "desired": "stop"}
+    stopped = shapes.agent(state="stopped", desired="stop")
     daemon.replies["task.assign"] = {"task": shapes.task(), "agent": stopped}
     _, err = tt("assign", "developer", "Build it")
     assert err == "developer is stopped: it starts after tt restart developer\n"

@@ -182,9 +182,11 @@ def test_only_agents_that_are_over_and_owe_nothing_are_pruned() -> None:
         task(2, "done", state="completed"),
         message(1, "reader"),
     )
-    assert desk.call("agent.prune") == {"removed": [{"name": "free"}, {"name": "done"}]}
+    told = desk.call("agent.prune")
+    assert told["removed"] == [{"name": "free"}, {"name": "done"}]
+    assert [one["name"] for one in told["kept"]] == ["owner", "reader"]
     assert [one.name for one in desk.town.agents.values()] == ["idle", "owner", "reader"]
-    assert desk.call("agent.prune") == {"removed": []}
+    assert desk.call("agent.prune")["removed"] == []
     assert not desk.said
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,8 +18,8 @@ from tinytownd.domain.town import Town
 from tinytownd.handlers.registry import VERBS, Answer, Context, Speaker
 from tinytownd.home import Endpoint, connect_path
 from tinytownd.store import keys
-from tinytownd.store.client import Client
-from tinytownd.store.commands import Command
+from tinytownd.store.client import Client, end
+from tinytownd.store.commands import Command, CommandReader
 from tinytownd.store.town import Entry, TownStore
 
 PATIENCE = 8.0
@@ -71,8 +72,14 @@ async def post(
 ) -> str:
     """Writes a command into a stream, as `tt` does; its id."""
     fields = dict(wire.encode_command(verb, args, command=command))
-    await client.xadd(stream, fields)
+    await write(client, stream, fields)
     return fields["id"]
+
+
+async def write(client: Client, stream: str, fields: dict[str, str], entry_id: str = "*") -> None:
+    """Adds any entry to a stream."""
+    loose: Any = fields
+    await client.xadd(stream, loose, id=entry_id)
 
 
 async def entry_in(client: Client, town: str, command: str = "") -> Entry:
@@ -108,7 +115,7 @@ async def loaded(client: Client, town_id: str) -> Town:
 
 def seen(town: Town) -> dict[str, object]:
     """All that a town is: its records in order, and what is derived from them."""
-    owners = sorted({agent.name for agent in town.agents.values()}) + [""]
+    owners = [*sorted({agent.name for agent in town.agents.values()}), ""]
     return {
         "meta": town.meta,
         **{kind: list(getattr(town, kind).items()) for kind in keys.RECORD_KINDS},
@@ -142,6 +149,30 @@ class Collector:
 
         await until(enough, seconds)
         return self.ids[:count]
+
+
+class Running(CommandReader):
+    """A reader that runs, and what it delivered."""
+
+    def __init__(self, blocking: Client, client: Client) -> None:
+        self.collector = Collector()
+        self.revived = 0
+        super().__init__(blocking, client, self.collector.deliver, self._count)
+
+    async def _count(self) -> None:
+        self.revived += 1
+
+    async def got(self, count: int, seconds: float = 20.0) -> list[str]:
+        return await self.collector.got(count, seconds)
+
+
+@contextlib.asynccontextmanager
+async def running(blocking: Client, client: Client) -> AsyncIterator[Running]:
+    reader = Running(blocking, client)
+    task = asyncio.create_task(reader.run())
+    yield reader
+    assert not task.done(), "the reader ended"
+    await end([task])
 
 
 class Cut:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import time
 from collections.abc import AsyncIterator, Callable
@@ -11,43 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.store.steps import Collector, Cut, post, until, waiting_in
+from tests.store.steps import Cut, Running, post, running, until, waiting_in, write
 from tinytownd import wire
 from tinytownd.home import Endpoint
 from tinytownd.store import commands, keys
 from tinytownd.store.client import Client, connect
-from tinytownd.store.commands import CommandReader
 from tinytownd.store.town import Entry, answer
 
 MAX_ID = "18446744073709551615-18446744073709551615"
 #: Seconds in which many reads are not left to their end, as one alone would take two of them.
 PROMPT = 10.0
 HOUR_MS = 3_600_000
-
-
-class Running(CommandReader):
-    """A reader that runs, and what it delivered."""
-
-    def __init__(self, blocking: Client, client: Client) -> None:
-        self.collector = Collector()
-        self.revived = 0
-        super().__init__(blocking, client, self.collector.deliver, self._count)
-
-    async def _count(self) -> None:
-        self.revived += 1
-
-    async def got(self, count: int, seconds: float = 20.0) -> list[str]:
-        return await self.collector.got(count, seconds)
-
-
-@contextlib.asynccontextmanager
-async def running(blocking: Client, client: Client) -> AsyncIterator[Running]:
-    reader = Running(blocking, client)
-    task = asyncio.create_task(reader.run())
-    yield reader
-    assert not task.done(), "the reader ended"
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
 
 
 @pytest.fixture
@@ -126,10 +99,10 @@ async def test_what_is_no_command_is_refused_with_a_reply(
     change, kind = REFUSED[case]
     fields = dict(wire.encode_command("backlog.add", {"text": "x"})) | change()
     await reader.follow(stream)
-    await client.xadd(stream, fields)
+    await write(client, stream, fields)
     good = await post(client, stream)
     assert await reader.got(1) == [good]
-    reply = json.loads(await client.get(keys.done_key(town_id, fields["id"])))
+    reply = json.loads(await client.get(keys.done_key(town_id, fields["id"])) or "")
     assert reply["error"]["kind"] == kind
     assert await client.xlen(stream) == 1
 
@@ -139,7 +112,7 @@ async def test_what_cannot_be_answered_is_removed(
     client: Client, reader: Running, stream: str, town_id: str, fields: dict[str, str]
 ) -> None:
     await reader.follow(stream)
-    await client.xadd(stream, fields)
+    await write(client, stream, fields)
     good = await post(client, stream)
     assert await reader.got(1) == [good]
     assert await client.xlen(stream) == 1
@@ -150,7 +123,7 @@ async def test_a_command_that_never_expires_waits_a_day_at_most(
     client: Client, reader: Running, stream: str
 ) -> None:
     fields = dict(wire.encode_command("town.wait", {})) | {"expires_at": "9" * 400}
-    await client.xadd(stream, fields)
+    await write(client, stream, fields)
     await reader.follow(stream)
     await reader.got(1)
     assert reader.collector.commands[0].expires_at <= wire.now_ms() + 25 * HOUR_MS
@@ -183,6 +156,22 @@ async def test_a_command_that_was_done_is_answered_again_and_not_delivered(
     assert await client.xlen(stream) == 1
 
 
+async def test_what_a_lost_connection_took_along_is_found(
+    client: Client, reader: Running, stream: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commands, "LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(commands, "BLOCK_MS", 50)
+    await reader.follow(stream)
+    first = await post(client, stream)
+    await reader.got(1)
+    reader.unfollow(stream)
+    await reader.follow(stream + ":a1")  # the read under way is over
+    taken = await post(client, stream)
+    await client.xreadgroup(keys.GROUP, keys.CONSUMER, {stream: ">"})
+    reader._cursors[stream] = ">"  # as it was when the connection was lost
+    assert await reader.got(2) == [first, taken]
+
+
 # Following while a read is under way
 
 
@@ -190,13 +179,13 @@ async def test_a_command_that_was_done_is_answered_again_and_not_delivered(
 async def test_a_stream_is_followed_at_once(
     client: Client, blocking: Client, reader: Running, town_id: str, *, shared: bool
 ) -> None:
+    heard = blocking.pubsub()
     if shared:  # as in the daemon, which hears wakes through the same client
 
         async def connected() -> bool:
             return bool(reader._reader_id)
 
         await until(connected)
-        heard = blocking.pubsub()
         await heard.psubscribe("wakes of another *")
         await heard.get_message(timeout=5)
     began = time.monotonic()
@@ -206,8 +195,7 @@ async def test_a_stream_is_followed_at_once(
         await post(client, stream)
         await reader.got(number + 1)
     assert time.monotonic() - began < PROMPT
-    if shared:
-        await heard.aclose()
+    await heard.aclose()
 
 
 async def test_what_comes_after_unfollow_stays(
@@ -321,7 +309,7 @@ async def test_a_poisoned_stream_is_mended(
     poison: Callable[..., object],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(commands, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(commands, "LOOK_SECONDS", 0.1)
     monkeypatch.setattr(commands, "BLOCK_MS", 50)
     await reader.follow(stream)
     before = await post(client, stream)
@@ -356,8 +344,7 @@ async def test_what_waited_in_a_poisoned_stream_is_not_lost(
 ) -> None:
     waiting = [await post(client, stream) for _ in range(commands.BATCH + 5)]
     poisonous = dict(wire.encode_command("backlog.add", {"text": "poison"}))
-    await client.xadd(stream, poisonous, id=MAX_ID)
-    await client.delete(keys.done_key(town_id, poisonous["id"]))
+    await write(client, stream, poisonous, MAX_ID)
     await reader.follow(stream)
     assert await reader.got(len(waiting) + 1) == [*waiting, poisonous["id"]]
     await usable(client, stream)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from pathlib import Path
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -120,7 +120,7 @@ async def play(client: Client, store: TownStore, seed: int) -> None:
         decide = await store.read(player.decision)
         if player.dice.random() < 0.5:
             entry = await entry_in(client, store.id)
-            await store.execute(entry, lambda town, decide=decide: answered(decide, town))  # type: ignore[misc]
+            await store.execute(entry, partial(answered, decide))
             continue
         try:
             await store.transact(decide)
@@ -131,8 +131,7 @@ async def play(client: Client, store: TownStore, seed: int) -> None:
 def answered(decide: Decision, town: Town) -> Callable[[], dict[str, object]]:
     """A command's answer, whatever was decided."""
     made = decide(town)
-    answer: Callable[[], dict[str, object]] = made if callable(made) else dict  # type: ignore[assignment]
-    return answer
+    return made if callable(made) else dict
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -12,6 +12,7 @@ from tinytownd.domain.agent import Agent
 from tinytownd.domain.message import Message, Round
 from tinytownd.domain.task import Task
 from tinytownd.domain.town import Town
+from tinytownd.handlers.registry import Answer
 from tinytownd.store import keys
 from tinytownd.store.client import Client
 from tinytownd.store.town import TownStore
@@ -34,14 +35,14 @@ TEXTS = {
 async def test_texts_survive(client: Client, store: TownStore, name: str) -> None:
     text = TEXTS[name]
 
-    def put(town: Town) -> dict[str, object]:
+    def put(town: Town) -> Answer:
         town.put(Task(id="t1", description=text, seq=1, result=text, tags=(text, text)))
         town.put(Message(id="m1", sender="x", to="y", text=text, seq=1))
         town.event("told", "x", text=text)
-        return {"text": text}
+        return lambda: {"text": text}
 
     entry = await entry_in(client, store.id)
-    await store.execute(entry, lambda town: lambda told=put(town): told)  # type: ignore[misc]
+    await store.execute(entry, put)
     assert (await reply_to(client, entry))["data"] == {"text": text}
     assert (await store.history(1))[0]["text"] == text
     fresh = await loaded(client, store.id)
@@ -73,7 +74,13 @@ async def test_lists_stay_lists_and_nothing_stays_nothing(client: Client, store:
     assert found.result is None
     assert found.not_before is None
     assert found.epic is False
-    told = {"list": [], "object": {}, "deep": [[], {}, [None]], "no": None, "yes": True}
+    told: dict[str, object] = {
+        "list": [],
+        "object": {},
+        "deep": [[], {}, [None]],
+        "no": None,
+        "yes": True,
+    }
     entry = await entry_in(client, store.id)
     await store.execute(entry, lambda town: lambda: told)
     assert (await reply_to(client, entry))["data"] == told

@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.store.steps import Cut, until
 from tinytownd.home import Endpoint
 from tinytownd.store import keys
-from tinytownd.store.client import Client, connect
+from tinytownd.store.client import Client, connect, end
 from tinytownd.store.wakes import listen
 
 
@@ -39,8 +39,7 @@ async def listening(client: Client) -> AsyncIterator[Heard]:
     await until(subscribed)
     yield heard
     assert not task.done(), "the listener ended"
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+    await end([task])
 
 
 async def woken(client: Client, heard: Heard, town: str, agent: str) -> None:
@@ -53,9 +52,7 @@ async def woken(client: Client, heard: Heard, town: str, agent: str) -> None:
     await until(told)
 
 
-async def test_wakes_of_all_towns_are_heard(
-    client: Client, blocking: Client, town_id: str
-) -> None:
+async def test_wakes_of_all_towns_are_heard(client: Client, blocking: Client, town_id: str) -> None:
     async with listening(blocking) as heard:
         await woken(client, heard, town_id, "a1")
         await woken(client, heard, f"{town_id}-2", "a12")

@@ -211,7 +211,7 @@ def test_a_rate_limit_holds_until_its_reset(
     at = datetime.fromtimestamp((NOW + resets_in) / 1000, UTC) if resets_in is not None else None
     end(town, running, "limited", error="5 hours", resets_at=at, jitter=jitter)
     one = town.agent("ann")
-    assert (one.hold_until, one.hold_reason) == (NOW + hold, "rate limit: 5 hours")
+    assert (one.hold_until, one.hold_reason) == (NOW + hold, "5 hours")
     assert one.failures == failures + 1
     assert "agent.held" in events(town)
 

@@ -223,11 +223,13 @@ class CommandReader:
         await self._check([stream])
 
     async def _look_over(self) -> None:
-        """Now and then, and when an entry looks like it: mends streams whose ids are at an end."""
+        """Now and then, and when an id looks like it: mends streams, and reads what was missed."""
         now = asyncio.get_running_loop().time()
         if now >= self._look_at:
             self._look_at = now + LOOK_SECONDS
             await self._check(list(self._cursors))
+            # A read whose connection was lost may have taken entries along: pending, and unseen.
+            self._cursors = dict.fromkeys(self._cursors, "0")
 
     async def _check(self, streams: list[str]) -> None:
         """Mends those of the streams after whose last id hardly another one can come."""

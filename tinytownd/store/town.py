@@ -107,7 +107,9 @@ class TownStore:
 
     async def load(self) -> Town:
         """Reads the whole town; raises `NotFound` where there is none."""
-        pipe = self._client.pipeline(transaction=True)
+        # No MULTI, which Redis 7.0 refuses when it is out of memory. The revision comes first: what
+        # is written behind it makes the next decision stale.
+        pipe = self._client.pipeline(transaction=False)
         pipe.hgetall(keys.town_key(self.id))
         for kind in keys.RECORD_KINDS:
             pipe.hvals(keys.records_key(self.id, kind))
@@ -328,10 +330,11 @@ async def answer(
 
 
 async def _answer(client: redis.asyncio.Redis, entry: Entry, reply: str, life: int | None) -> None:
-    pipe = client.pipeline(transaction=True)
+    # Redis 7.0 without memory refuses any MULTI; and what is deleted but pending is cleared later.
+    pipe = client.pipeline(transaction=life is not None)
     if life is not None:
         pipe.set(entry.done_key, reply, ex=life)
-    pipe.xack(entry.stream, keys.GROUP, entry.entry)
     pipe.xdel(entry.stream, entry.entry)
+    pipe.xack(entry.stream, keys.GROUP, entry.entry)
     pipe.publish(entry.channel, reply)
     await pipe.execute()
