@@ -22,6 +22,8 @@ Data = dict[str, Any]
 #: Seconds until a command is given up; an agent's outlasts a daemon that restarts.
 PATIENCE, AGENT_PATIENCE = 30.0, 60.0
 _QUIET_SECONDS = 1.0
+# A server that was started anew knows a running round's user again after this long at most.
+_ADMITTED_SECONDS = 5.0
 _PAUSES = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 
 
@@ -142,6 +144,9 @@ class _Exchange:
 
     def pause(self, lost: transport.Lost) -> None:
         """Waits a little before the next connection. Raises when there is no time for one."""
+        late = time.monotonic() - self._started > _ADMITTED_SECONDS
+        if late and self._target.agent and str(lost).startswith("WRONGPASS"):
+            raise errors.Unavailable("this round is over: its agent cannot speak any more")
         if self._left(1.0) <= 0:
             if self._sent:
                 raise self._timed_out()

@@ -66,8 +66,10 @@ def _conduct(target: client.Target, *, spawn: bool) -> int:
     started = client.send(target, "conductor.start", {"spawn": spawn})
     for agent in started["spawned"]:
         output.note(f"spawned {agent['name']}")
-    for agent in started["missing"]:
-        output.error(*_missing(agent))
+    # Where nothing moves without them, the verdict says so.
+    if started["conductor"]["plan"]["state"] == "running":
+        for agent in started["missing"]:
+            output.error(*_missing(agent))
     end = live.follow(target, last)
     # A terminal shows the tasks already.
     output.show(end, [_summary(end)] if output.on_terminal() else _page(end))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,7 +14,7 @@ import typer
 
 from tinytown_cli import client, launch, output, places
 from tinytown_cli.command import group, verb
-from tinytownd.domain.errors import OK, WORK_FAILED, Unavailable
+from tinytownd.domain.errors import OK, WORK_FAILED, TimedOut, Unavailable
 
 daemon = group(
     "daemon", "Look at the daemon, stop it, restart it.", "tt daemon status\ntt daemon restart"
@@ -65,7 +67,14 @@ def restart() -> None:
 
 
 def _stop(pid: int, *, kill: bool) -> list[client.Data]:
-    rounds: list[client.Data] = client.home("daemon.stop", kill=kill)["rounds"]
+    rounds: list[client.Data] = []
+    try:
+        rounds = client.home("daemon.stop", kill=kill)["rounds"]
+    except (Unavailable, TimedOut):
+        if kill:
+            raise
+        # A store that takes no commands, on a full disk for one: the daemon knows signals, too.
+        os.kill(pid, signal.SIGTERM)
     launch.wait_until_stopped(pid)
     return rounds
 

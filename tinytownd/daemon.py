@@ -64,6 +64,7 @@ class Daemon:
             install_tt(self.home.bin)
             async with anyio.create_task_group() as group:
                 group.start_soon(self._stop_on_signal)
+                group.start_soon(self._server.keep)
                 group.start_soon(self.reader.run)
                 await self.towns.open_registered()
                 stack.push_async_callback(self.towns.close_all)

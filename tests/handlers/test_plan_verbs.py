@@ -233,7 +233,7 @@ def plans(draw: st.DrawFn) -> str:
 
 
 @given(st.lists(plans(), min_size=1, max_size=4), st.booleans(), st.booleans(), st.booleans())
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=1000, deadline=None)
 def test_whatever_was_pushed_before_the_second_push_writes_nothing(
     files: list[str], prune: bool, adopt: bool, conducting: bool
 ) -> None:

@@ -177,7 +177,10 @@ async def test_nothing_is_lost_or_doubled_under_kills(
 
 
 async def nothing_waits(client: Client) -> bool:
-    return await waiting_in(client, keys.commands_key(TOWN)) == 0
+    try:
+        return await waiting_in(client, keys.commands_key(TOWN)) == 0
+    except LOST:
+        return False  # the last kill may have come after the last answer
 
 
 async def test_a_town_survives_its_server(embedded: EmbeddedServer) -> None:

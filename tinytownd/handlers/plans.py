@@ -113,7 +113,8 @@ def leave(ctx: Context, task: Task, *, prune: bool) -> bool:
     So a town's next plan is not held up by what became of its last one. With `prune`, what has not
     started is cancelled, and leaves too: only that is said to be pruned.
     """
-    if task.finished:
+    if task.finished or (task.group and not prune):
+        # A group may end in this very step, when its last child has moved out of it.
         ctx.town.put(task.but(plan=None))
     elif prune and task.state in ("pending", "assigned"):
         ctx.town.put(task.advance("cancel", error=REMOVED, finished_at=ctx.now, plan=None))

@@ -27,6 +27,7 @@ from tinytownd.home import Endpoint, Home
 from tinytownd.store.acl import digest
 from tinytownd.store.binary import find_binary
 from tinytownd.store.client import connect, ensure_supported, external
+from tinytownd.store.sync import keep_synced
 
 Role = Literal["daemon", "client"]
 State = Literal["ready", "loading", "absent"]
@@ -40,8 +41,7 @@ LOG_BYTES = 1 << 20
 # Relative names throughout: the server runs in the home and then changes to `dir`, so that no
 # quoting and no length of the home's path matters. The AOF is text throughout (no RDB preamble),
 # so that valkey-check-aof can judge all of it.
-# `everysec` would answer up to two seconds ahead of the file while an fsync takes its time, and a
-# kill then loses what was answered; seen on a busy disk. Nobody can be the user `default`, but
+# `appendfsync no`: the daemon syncs, see store/sync.py. Nobody can be the user `default`, but
 # Redis 7.0 reads its AOF as that user, and drops every transaction that he may not carry out.
 _CONFIG = """\
 port 0
@@ -49,7 +49,7 @@ unixsocket "{socket}"
 unixsocketperm 700
 dir data
 appendonly yes
-appendfsync always
+appendfsync no
 aof-use-rdb-preamble no
 save ""
 user default off resetpass ~* &* +@all
@@ -65,6 +65,9 @@ class Server(Protocol):
 
     async def stop(self) -> None:
         """Ends it, if it is ours to end. Raises Unavailable."""
+
+    async def keep(self) -> None:
+        """Does what it needs while it runs, until cancelled."""
 
     def endpoint(self, role: Role) -> Endpoint:
         """How to reach it as the daemon, or as the people's user (see `acl.client_acl`)."""
@@ -96,6 +99,9 @@ class ExternalServer:
 
     async def stop(self) -> None:
         """Leaves it alone."""
+
+    async def keep(self) -> None:
+        """Nothing: it is somebody else's."""
 
     def endpoint(self, role: Role) -> Endpoint:
         if role == "daemon":
@@ -155,6 +161,10 @@ class EmbeddedServer:
         finally:
             await client.aclose()
         self._reap()
+
+    async def keep(self) -> None:
+        """Has what it writes reach the disk."""
+        await keep_synced(self._home.data)
 
     async def _probe(self) -> State:
         client = connect(self.endpoint("daemon"))

@@ -320,8 +320,9 @@ async def answer(
 ) -> None:
     """Records, acknowledges and announces a reply that goes with no change.
 
-    A server without memory refuses the record: then the reply is announced only, and the same
-    command sent again is carried out again.
+    A server without memory or disk refuses the record: then the reply is announced only, and the
+    same command sent again is carried out again. Raises `ResponseError` where even the
+    acknowledgement was refused: the entry then stays until it expires.
     """
     try:
         await _answer(client, entry, reply, life)
