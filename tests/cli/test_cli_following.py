@@ -86,7 +86,7 @@ def test_how_a_plan_ends_sets_the_exit_code(
 
 def test_agents_that_are_missing_are_reported(daemon: FakeDaemon, town: Path, tt: Tt) -> None:
     daemon.replies["conductor.start"] = {
-        "conductor": {},
+        "conductor": {"on": True, "plan": plan("running")},
         "spawned": [{"name": "tester"}],
         "missing": [{"name": "reviewer", "tasks": ["a", "b"]}],
     }

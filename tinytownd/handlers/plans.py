@@ -164,6 +164,9 @@ def push_one(ctx: Context, plan: Plan, definition: PlanTask, done: Push, *, adop
         there = there.advance("retry", error=None, finished_at=None) if back else there
         town.put(there)
     same = is_same(there, told)
+    if there.group and there.state == "failed" and not same:
+        # Nobody started a group: what it is now decides whether it has failed still.
+        there = there.advance("retry", error=None, finished_at=None)
     if there.state not in ("pending", "assigned"):
         (done.unchanged if same else done.kept).append(there.id)
     elif same and not (adopt and definition.status in FINISHED and not there.group):
