@@ -70,9 +70,9 @@ def picture(town: Town) -> dict[str, object]:
         "dependents": {one: ids(town.dependents(one)) for one in town.tasks},
         "children": {one: ids(town.children(one)) for one in town.tasks},
         "child states": {one: +town.child_states(one) for one in town.tasks},
-        "unmet": dict(sorted(town._unmet.items())),
+        "unmet": dict(sorted(town.index.unmet.items())),
         "plan counts": +town.plan_counts,
-        "open groups": sorted(town._open_groups),
+        "open groups": sorted(town.index.open_groups),
     }
 
 

@@ -11,8 +11,9 @@ from functools import cache, partial
 from itertools import islice
 
 from tinytownd.domain.agent import Agent
+from tinytownd.domain.index import blocks
 from tinytownd.domain.task import Task
-from tinytownd.domain.town import Town, blocks
+from tinytownd.domain.town import Town
 
 #: Tasks handed to an agent ahead of the one it works on: enough to start the next at once, few
 #: enough that urgent work and a closing agent's work need not be taken back.

@@ -7,8 +7,6 @@ it back. Indexes are derived from records alone, so a town that is loaded again 
 
 from __future__ import annotations
 
-import bisect
-import heapq
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -16,13 +14,11 @@ from typing import ClassVar
 
 from tinytownd.domain.agent import Agent
 from tinytownd.domain.errors import Ambiguous, NotFound
+from tinytownd.domain.index import TaskIndex
 from tinytownd.domain.message import MAILBOXES, Message, Round
 from tinytownd.domain.names import did_you_mean, shown
 from tinytownd.domain.record import Record
 from tinytownd.domain.task import Task
-
-#: Where a task stands in a line: its rank, and its id.
-Place = tuple[int, int, str]
 
 
 @dataclass(frozen=True)
@@ -70,21 +66,9 @@ class Town:
         self.tasks: dict[str, Task] = {}
         self.messages: dict[str, Message] = {}
         self.rounds: dict[str, Round] = {}
+        self.index = TaskIndex(self.tasks)
         self._names: dict[str, str] = {}
-        self._dependents: defaultdict[str, set[str]] = defaultdict(set)
-        self._unmet: dict[str, int] = {}
-        self._children: defaultdict[str, set[str]] = defaultdict(set)
-        self._child_states: defaultdict[str, Counter[str]] = defaultdict(Counter)
-        self._open_groups: set[str] = set()
-        #: By owner and by whether they are of a plan: (rank, seq, id), best first.
-        self._ready: defaultdict[tuple[str, bool], list[Place]] = defaultdict(list)
-        self._queues: defaultdict[str, set[str]] = defaultdict(set)
         self._inboxes: defaultdict[str, set[str]] = defaultdict(set)
-        #: How many tasks of the plan that somebody executes are in each state.
-        self.plan_counts: Counter[str] = Counter()
-        self._dirty: set[str] = set()
-        self._dirty_groups: set[str] = set()
-        self._all_groups_dirty = False
         self._undo: list[tuple[str, str, Record | None]] = []
         self.change = Change()
         for record in records:
@@ -132,24 +116,19 @@ class Town:
 
     def unmet(self, task: Task) -> list[str]:
         """The ids of the tasks that hold this one back."""
-        return [need for need in task.needs if self.holds_back(need)]
-
-    def holds_back(self, need: str) -> bool:
-        """Whether a task has not been completed; one that is gone holds nothing back."""
-        needed = self.tasks.get(need)
-        return needed is not None and needed.state != "completed"
+        return [need for need in task.needs if self.index.holds_back(need)]
 
     def dependents(self, task: str) -> list[Task]:
         """The tasks that wait for this one, in the order they were made."""
-        return sorted((self.tasks[i] for i in self._dependents[task]), key=lambda t: t.seq)
+        return sorted((self.tasks[i] for i in self.index.dependents[task]), key=lambda t: t.seq)
 
     def children(self, group: str) -> list[Task]:
         """The tasks whose parent this one is, in the order they were made."""
-        return sorted((self.tasks[i] for i in self._children[group]), key=lambda t: t.seq)
+        return sorted((self.tasks[i] for i in self.index.children[group]), key=lambda t: t.seq)
 
     def child_states(self, group: str) -> Counter[str]:
         """How many of a task's children are in each state."""
-        return self._child_states[group]
+        return self.index.child_states[group]
 
     def may_go_out(self, task: Task) -> bool:
         """Whether the conductor may hand it out at all: a plan's task only while it is on."""
@@ -157,18 +136,21 @@ class Town:
 
     def ready(self, owner: str) -> Iterator[Task]:
         """What waits for nothing but being handed out, best first; see `may_go_out`."""
-        lines = [self._ready[owner.lower(), False]]
-        if self.meta.conducting:
-            lines.append(self._ready[owner.lower(), True])
-        return (self.tasks[task] for _, _, task in heapq.merge(*lines))
+        ids = self.index.ready(owner.lower(), plan=self.meta.conducting)
+        return (self.tasks[task] for task in ids)
 
     def owners_of_ready_plan_tasks(self) -> list[str]:
         """Who could go on with the plan, in lower case; "" for the backlog."""
-        return [owner for (owner, plan), line in self._ready.items() if plan and line]
+        return self.index.owners_of_ready_plan_tasks()
+
+    @property
+    def plan_counts(self) -> Counter[str]:
+        """How many tasks of the plan that somebody executes are in each state."""
+        return self.index.plan_counts
 
     def queue(self, agent: str) -> list[Task]:
         """What was handed to an agent and has not started, best first."""
-        mine = (self.tasks[task] for task in self._queues[agent.lower()])
+        mine = (self.tasks[task] for task in self.index.queues[agent.lower()])
         return sorted((t for t in mine if t.state == "assigned"), key=lambda t: t.rank)
 
     def inbox(self, name: str) -> list[Message]:
@@ -207,18 +189,11 @@ class Town:
 
     def touch(self, owner: str) -> None:
         """Has the conductor look at an agent although no record of it changed."""
-        self._dirty.add(owner.lower())
+        self.index.touch(owner.lower())
 
     def take_dirty(self) -> tuple[set[str], set[str]]:
         """Owners (lower case) and groups that a settling conductor must look at; forgets them."""
-        dirty, groups = self._dirty, self._dirty_groups
-        if self._all_groups_dirty:
-            groups |= self._open_groups
-        self._forget_dirty()
-        return dirty, groups
-
-    def _forget_dirty(self) -> None:
-        self._dirty, self._dirty_groups, self._all_groups_dirty = set(), set(), False
+        return self.index.take_dirty()
 
     def commit(self) -> None:
         """The change was written: nothing to take back."""
@@ -236,7 +211,7 @@ class Town:
             table: dict[str, Record] = getattr(self, kind)
             for record in sorted(table.values(), key=lambda one: one.order):
                 table[record.id] = table.pop(record.id)
-        self._forget_dirty()
+        self.index.take_dirty()
         self.commit()
 
     def records(self) -> Iterable[Record]:
@@ -260,7 +235,7 @@ class Town:
             table[record_id] = new
         match kind:
             case Task.kind:
-                self._index_task(old, new)  # type: ignore[arg-type]
+                self.index.replace(old, new)  # type: ignore[arg-type]
             case Agent.kind:
                 self._index_agent(old, new)  # type: ignore[arg-type]
             case Message.kind:
@@ -269,8 +244,7 @@ class Town:
 
     def _meta_changed(self, new: Meta) -> None:
         if new.conducting != self.meta.conducting:
-            self._dirty.update(owner for owner, _ in self._ready)
-            self._dirty.update(self._queues)
+            self.index.touch_all()
         self.meta = new
 
     def _index_agent(self, old: Agent | None, new: Agent | None) -> None:
@@ -280,93 +254,13 @@ class Town:
             self._names[new.name.lower()] = new.id
         for agent in (old, new):
             if agent is not None:
-                self._dirty.add(agent.name.lower())
+                self.index.touch(agent.name.lower())
 
     def _index_message(self, old: Message | None, new: Message | None) -> None:
         if old is not None:
             self._inboxes[mailbox(old.to)].discard(old.id)
         if new is not None and new.state != "acknowledged":
             self._inboxes[mailbox(new.to)].add(new.id)
-
-    def _index_task(self, old: Task | None, new: Task | None) -> None:
-        if old is not None:
-            self._unlink(old)
-        if new is not None:
-            self._link(new)
-        done_before = old is None or old.state == "completed"
-        done_now = new is None or new.state == "completed"
-        either = new or old
-        if either is not None and done_before != done_now:
-            for waiting in self._dependents[either.id]:
-                self._count_need(self.tasks[waiting], -1 if done_now else 1)
-        if either is not None and either.parent is not None:
-            self._dirty_groups.add(either.parent)
-        if blocks(old) != blocks(new) or (old and new and old.needs != new.needs):
-            # Whether a group can go on may hang on a task far away from it.
-            self._all_groups_dirty = True
-
-    def _unlink(self, task: Task) -> None:
-        self._leave_ready(task)
-        if task.plan is not None and not task.group:
-            self.plan_counts[task.state] -= 1
-        for need in task.needs:
-            self._dependents[need].discard(task.id)
-        if task.parent is not None:
-            self._children[task.parent].discard(task.id)
-            self._child_states[task.parent][task.state] -= 1
-        self._open_groups.discard(task.id)
-        if task.agent is not None:
-            self._queues[task.agent.lower()].discard(task.id)
-            self._dirty.add(task.agent.lower())
-        self._unmet.pop(task.id, None)
-
-    def _link(self, task: Task) -> None:
-        if task.plan is not None and not task.group:
-            self.plan_counts[task.state] += 1
-        for need in task.needs:
-            self._dependents[need].add(task.id)
-        if task.parent is not None:
-            self._children[task.parent].add(task.id)
-            self._child_states[task.parent][task.state] += 1
-        if task.group:
-            self._dirty_groups.add(task.id)
-            if task.state not in ("completed", "cancelled"):
-                self._open_groups.add(task.id)
-        if task.agent is not None:
-            self._dirty.add(task.agent.lower())
-            if task.state in ("assigned", "running"):
-                self._queues[task.agent.lower()].add(task.id)
-        self._unmet[task.id] = len(self.unmet(task))
-        self._enter_ready(task)
-
-    def _count_need(self, task: Task, step: int) -> None:
-        self._leave_ready(task)
-        self._unmet[task.id] += step
-        self._enter_ready(task)
-        if task.group:
-            self._dirty_groups.add(task.id)
-        if task.agent is not None:
-            self._dirty.add(task.agent.lower())
-
-    def _ready_place(self, task: Task) -> tuple[list[Place], Place]:
-        line = self._ready[(task.agent or "").lower(), task.plan is not None]
-        return line, (*task.rank, task.id)
-
-    def _enter_ready(self, task: Task) -> None:
-        if task.state == "pending" and not task.group and self._unmet[task.id] == 0:
-            line, place = self._ready_place(task)
-            bisect.insort(line, place)
-
-    def _leave_ready(self, task: Task) -> None:
-        line, place = self._ready_place(task)
-        at = bisect.bisect_left(line, place)
-        if at < len(line) and line[at] == place:
-            del line[at]
-
-
-def blocks(task: Task | None) -> bool:
-    """Whether what waits for the task waits in vain, until somebody does something."""
-    return task is not None and task.state in ("failed", "cancelled")
 
 
 def mailbox(name: str) -> str:
