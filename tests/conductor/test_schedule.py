@@ -226,7 +226,7 @@ def test_an_urgent_task_takes_the_place_of_one_that_was_handed_out() -> None:
     town.put(task(4, "ann", priority="urgent"))
     settle(town)
     assert [one.id for one in town.queue("ann")] == ["t4", "t1"]
-    assert events(town) == ["task.assigned"]
+    assert events(town) == ["task.released", "task.assigned"]
     assert town.change.wakes == {"a1"}
 
 

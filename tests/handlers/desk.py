@@ -13,7 +13,7 @@ from tinytownd.domain.errors import BadInput, TownError
 from tinytownd.domain.record import Record
 from tinytownd.domain.town import Change, Town
 from tinytownd.handlers import registry
-from tinytownd.handlers.registry import Context, Speaker
+from tinytownd.handlers.registry import Answer, Context, Speaker
 from tinytownd.settings import TownSettings
 from tinytownd.supervisor.decide import Begin, next_step
 from tinytownd.supervisor.loop import carry_out
@@ -50,7 +50,7 @@ class Desk:
             found = verb.run(Context(self.town, speaker, self._services), **verb.bind(args))
             if verb.kind == "write":
                 settle(self.town)
-                found = found()
+                found = self._answered(found)
         except TownError:
             self.town.rollback()
             assert picture(self.town) == before
@@ -61,6 +61,15 @@ class Desk:
         self.town.commit()
         told: dict[str, Any] = found
         return told
+
+    def _answered(self, answer: Answer) -> dict[str, object]:
+        """What the answer says; one that raises leaves its change, which is events alone."""
+        try:
+            return answer()
+        except TownError:
+            self.said = self.town.change
+            self.town.commit()
+            raise
 
     def told(self) -> list[str]:
         """The names of the last command's events."""

@@ -58,6 +58,7 @@ def test_only_the_round_that_holds_a_task_may_speak_of_it(verb: str) -> None:
     for who, about in (("bob", "t1"), ("ann", "t4"), ("ann", "t2")):
         with pytest.raises(Fenced):
             desk.call(verb, who, task=about)
+        assert desk.told() == ["result.refused"]
     desk.call("task.cancel", task="t1")
     with pytest.raises(Conflict, match="is cancelled"):
         desk.call(verb, "ann")

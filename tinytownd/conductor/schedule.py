@@ -50,6 +50,7 @@ def hand_out(town: Town, agent: Agent) -> None:
     for task in queued:
         if task not in best:
             town.put(task.advance("release"))
+            town.event("task.released", "conductor", task=task.id, agent=agent.name)
     for task in best:
         if task.state == "pending":
             town.put(task.advance("assign"))

@@ -109,7 +109,7 @@ def current(ctx: Context, *, agent: str | None = None) -> dict[str, object]:
 
 
 def spoken_of(ctx: Context, ref: str | None) -> Task:
-    """The task that a verdict is about; an agent speaks only of the one that its round holds."""
+    """The task that a verdict is about: the one that is named, else the agent's own."""
     who = ctx.speaker.agent
     if who is None:
         if ref is None:
@@ -118,12 +118,27 @@ def spoken_of(ctx: Context, ref: str | None) -> Task:
     task = ctx.town.task(ref) if ref is not None else ctx.town.tasks.get(who.task or "")
     if task is None:
         raise NotFound("there is no task in this round", hint="name the task")
-    if task.round is None or task.round != who.round:
+    return task
+
+
+def is_late(ctx: Context, task: Task) -> bool:
+    """Whether an agent speaks of a task that its round does not hold, or does not any more."""
+    who = ctx.speaker.agent
+    return who is not None and (task.round is None or task.round != who.round)
+
+
+def refused(ctx: Context, task: Task, text: str) -> Answer:
+    """A verdict that is late is refused, and the refusal is recorded."""
+    about = {"task": task.id, "agent": ctx.speaker.name, "text": rules.first_line(text) or None}
+    ctx.town.event("result.refused", ctx.speaker.name, **about)
+
+    def answer() -> dict[str, object]:
         raise Fenced(
-            f"task {task.id} is not held by this round of {who.name} (it is {task.state})",
+            f"task {task.id} is not held by this round of {ctx.speaker.name} (it is {task.state})",
             hint="the town goes on without this result",
         )
-    return task
+
+    return answer
 
 
 @verb("task.complete", "write")
@@ -131,6 +146,8 @@ def complete(ctx: Context, *, task: str | None = None, result: str = "") -> Answ
     """The task is done; what waits for it goes out in the same step."""
     found = spoken_of(ctx, task)
     check_text(result, "result", empty=True)
+    if is_late(ctx, found):
+        return refused(ctx, found, result)
     if found.group:
         raise Conflict(f"{found.id} is a group: it is completed when its tasks are")
     rules.complete(ctx.town, found, ctx.speaker.name, result or None)
@@ -142,6 +159,8 @@ def fail(ctx: Context, *, task: str | None = None, reason: str = "") -> Answer:
     """The task failed for good, as the one who works on it says; dependents are held."""
     found = spoken_of(ctx, task)
     check_text(reason, "reason", empty=True)
+    if is_late(ctx, found):
+        return refused(ctx, found, reason)
     if found.group:
         raise Conflict(f"{found.id} is a group: it fails when a task within it does")
     rules.fail(ctx.town, found, ctx.speaker.name, reason or "no reason given")

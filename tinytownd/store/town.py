@@ -226,7 +226,7 @@ class TownStore:
             try:
                 attempt.result = decide(town)
                 self._settle(town)
-                reply = wire.encode_reply(entry.command, attempt.result()) if entry else ""
+                reply = _reply(entry.command, attempt.result) if entry else ""
             except BaseException:
                 town.rollback()
                 raise
@@ -293,6 +293,14 @@ class TownStore:
 def read_script(name: str) -> str:
     """The text of one of our Lua scripts."""
     return resources.files("tinytownd.store").joinpath("scripts", f"{name}.lua").read_text()
+
+
+def _reply(command: str, answer: Callable[[], dict[str, object]]) -> str:
+    """What to answer. An answer that raises is a refusal that leaves its change: it is recorded."""
+    try:
+        return wire.encode_reply(command, answer())
+    except TownError as refusal:
+        return wire.encode_error(command, refusal)
 
 
 def _writes(town: str, change: Change) -> Any:

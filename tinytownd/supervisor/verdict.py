@@ -141,19 +141,26 @@ def settle_task(town: Town, running: Round, ending: Ending, retries: Retries) ->
             about = {"task": task.id, "round": int(running.id), "text": text}
             town.event("result.refused", running.agent, agent=running.agent, **about)
         return
-    # A command's exit code is its verdict: it is not tried again, as an agent's bad day is.
     # The process is over: there is nobody left whom the rules would have to stop.
     if ending.how == "completed":
         rules.complete(town, task.but(round=None), running.agent, ending.text or None)
     elif ending.how in ("limited", "interrupted") or ending.session_lost:
         release(town, task, task.attempts - 1)
-    elif task.attempts < retries.attempts and not (task.run and ending.how == "failed"):
+        why = {"text": ending.error}
+        town.event("task.released", running.agent, task=task.id, agent=task.agent, **why)
+    elif may_try_again(task, ending, retries):
         due = town.now + retries.pause(task.attempts, ending.jitter)
         release(town, task.but(not_before=due, error=ending.error), task.attempts)
         about = {"task": task.id, "agent": task.agent, "text": ending.error}
         town.event("task.retrying", "daemon", **about)
     else:
         rules.fail(town, task.but(round=None), "daemon", ending.error or "it failed")
+
+
+def may_try_again(task: Task, ending: Ending, retries: Retries) -> bool:
+    """Whether a task gets another round; a command's exit code is a verdict, not a bad day."""
+    verdict = task.run is not None and ending.how == "failed"
+    return task.attempts < retries.attempts and not verdict
 
 
 def release(town: Town, task: Task, attempts: int) -> None:
@@ -173,6 +180,7 @@ def settle_messages(town: Town, running: Round, *, acknowledged: bool) -> None:
             town.event("message.acknowledged", running.agent, **about)
         else:
             town.put(message.advance("return", round=None))
+            town.event("message.returned", "daemon", message=message.id, agent=message.to)
 
 
 def settle_agent(
