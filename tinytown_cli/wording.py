@@ -9,6 +9,7 @@ from tinytown_cli import output
 #: `{agent}`, `{task}`, … are the event's fields; its text follows after a colon.
 SENTENCES = {
     "agent.spawned": "{agent} joined the team",
+    "agent.started": "{agent} is back",
     "agent.paused": "{agent} is paused",
     "agent.resumed": "{agent} goes on",
     "agent.closed": "{agent} has closed",
@@ -32,6 +33,7 @@ SENTENCES = {
     "message.sent": "{actor} wrote to {agent}",
     "message.delivered": "{agent} reads message {message}",
     "message.acknowledged": "{agent} has read message {message}",
+    "message.folded": "message {message} to {agent} was left out: there are newer ones",
     "message.returned": "message {message} waits for {agent} again",
     "plan.pushed": "{actor} pushed the plan",
     "plan.completed": "the plan is completed",

@@ -9,10 +9,11 @@ import shutil
 import sys
 from collections.abc import Iterator, Mapping
 
-from tinytownd.config import load_home
+from tinytownd.config import AgentClis, load_home
 from tinytownd.domain.errors import TownError
 from tinytownd.home import DaemonLock, Home
 from tinytownd.runtimes.catalogue import PRESETS
+from tinytownd.runtimes.tables import from_table
 from tinytownd.store.server import find_server
 
 #: Free space, in bytes, below which rounds and the store soon fail: 100 MiB.
@@ -45,17 +46,16 @@ def checks(env: Mapping[str, str]) -> Iterator[dict[str, object]]:
     yield check("daemon", True, f"runs, pid {pid}" if pid else "not running: tt starts it")
     git = shutil.which("git", path=env.get("PATH"))
     yield check("git", git is not None, git or "not found", "apt install git", required=False)
-    yield from agent_clis(env)
+    yield from agent_clis(env, load_home(home.config).agent_clis)
 
 
-def agent_clis(env: Mapping[str, str]) -> Iterator[dict[str, object]]:
-    """Which of the catalogue's CLIs are on PATH; none of them is required."""
-    for runtime in PRESETS.values():
-        if not runtime.install:
-            continue
+def agent_clis(env: Mapping[str, str], tables: AgentClis) -> Iterator[dict[str, object]]:
+    """Which CLIs of the catalogue and of the home are on PATH; none of them is required."""
+    own = {name: from_table(name, table) for name, table in tables.items()}
+    for runtime in ({name: one for name, one in PRESETS.items() if one.install} | own).values():
         found = shutil.which(runtime.argv[0], path=env.get("PATH"))
         yield check(
-            f"{runtime.name} ({runtime.argv[0]})",
+            f"cli {runtime.name}",
             found is not None,
             found or "not found",
             runtime.install,

@@ -102,7 +102,7 @@ class TownHost:
         if executable(runtime, env["PATH"], self.place.directory) is not None:
             return None
         how = f" ({runtime.install})" if runtime.install else ""
-        return f"the CLI '{runtime.name}' ({runtime.argv[0]}) is not installed{how}"
+        return f"{told(runtime)} is not on PATH{how}"
 
     def installed_cli(self, cli: str | None) -> str:
         """The CLI itself, or the town's default one; raises `BadInput` when it is not there."""
@@ -111,7 +111,7 @@ class TownHost:
         why = self.missing(runtime)
         if why is not None:
             how = f"install it: {runtime.install}" if runtime.install else "see tt doctor"
-            raise BadInput(f"the CLI '{name}' ({runtime.argv[0]}) is not on PATH", hint=how)
+            raise BadInput(f"{told(runtime)} is not on PATH", hint=how)
         return name
 
     async def enter(self, agent: Agent, running: Round) -> dict[str, str]:
@@ -264,6 +264,12 @@ class TownHost:
         if self._tasks.get(agent_id) is task:
             self._tasks.pop(agent_id)
             self._supervisors.pop(agent_id, None)
+
+
+def told(runtime: Runtime) -> str:
+    """A CLI by its name, and by its program's where that is another."""
+    program = runtime.argv[0]
+    return f"the CLI '{runtime.name}'" + (f" ({program})" if program != runtime.name else "")
 
 
 def _moved(town: Town, directory: Path) -> None:

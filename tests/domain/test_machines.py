@@ -37,7 +37,10 @@ cold start starting; cold pause paused; cold kill stopped
 stopped start starting; stopped pause paused; stopped close cold
 error start starting; error pause paused; error close cold; error kill stopped
 """
-MESSAGE = "waiting deliver delivered; delivered acknowledge acknowledged; delivered return waiting"
+MESSAGE = """
+waiting deliver delivered; waiting fold acknowledged
+delivered acknowledge acknowledged; delivered return waiting
+"""
 TABLES = {
     "task": (tasks.TRANSITIONS, TASK, "pending"),
     "agent": (agents.TRANSITIONS, AGENT, "starting"),

@@ -63,7 +63,7 @@ class Agent(Record):
     `round` is the number of the round that runs now, `task` what it works on; `rounds` counts all
     rounds, `rounds_since_start` those that `max_rounds` bounds. A hold keeps it from starting a
     round before `hold_until`. `since` is when `state` last changed. `failures` counts rounds that
-    failed in a row.
+    failed in a row, `folded` the notes that the next prompt only counts.
     """
 
     kind: ClassVar[str] = "agents"
@@ -88,6 +88,7 @@ class Agent(Record):
     hold_until: int | None = None
     hold_reason: str | None = None
     failures: int = 0
+    folded: int = 0
     restart: bool = False
 
     def advance(self, event: str, at: int, **changes: Any) -> Self:

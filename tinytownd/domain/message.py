@@ -8,6 +8,9 @@ from typing import Any, ClassVar, Self
 from tinytownd.domain.machine import Table, advance
 from tinytownd.domain.record import Record
 
+#: Notes are messages that start no round. So many wait in a mailbox, and so long, in milliseconds;
+#: older ones are folded into one line of the next prompt. Ours: a week, and a page of prompt.
+MOST_NOTES, NOTE_LIFE_MS = 50, 7 * 24 * 3_600_000
 KINDS = ("request", "query", "info", "ack")
 #: What starts a round by itself; the others ride along with the next one.
 STARTING_KINDS = frozenset({"request", "query"})
@@ -16,7 +19,7 @@ CONDUCTOR = "conductor"
 MAILBOXES = frozenset({"conductor", "supervisor"})
 
 TRANSITIONS: Table = {
-    "waiting": {"deliver": "delivered"},
+    "waiting": {"deliver": "delivered", "fold": "acknowledged"},
     "delivered": {"acknowledge": "acknowledged", "return": "waiting"},
     "acknowledged": {},
 }
@@ -72,6 +75,7 @@ class Round(Record):
     resumed: str | None = None
     session: str | None = None
     attempt: int = 0
+    folded: int = 0
     outcome: str | None = None
     stopping: str | None = None
     error: str | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tinytownd.domain.message import CONDUCTOR, Message
+from tinytownd.domain.message import CONDUCTOR, MOST_NOTES, NOTE_LIFE_MS, Message
 from tinytownd.domain.task import Task
 from tinytownd.domain.town import Town
 
@@ -67,7 +67,23 @@ def send(town: Town, sender: str, to: str, text: str, **fields: object) -> Messa
     agent = town.find_agent(to)
     if agent is not None and message.starts_round:
         town.wake(agent)
+    if not message.starts_round:
+        fold_notes(town, to)
     return message
+
+
+def fold_notes(town: Town, to: str) -> None:
+    """Takes the oldest notes out of a mailbox that nobody empties; history keeps what they said."""
+    waiting = [m for m in town.inbox(to) if m.state == "waiting" and not m.starts_round]
+    old = [m for m in waiting if town.now - m.sent_at > NOTE_LIFE_MS]
+    spare = waiting[len(old) :]
+    old += spare[: max(0, len(spare) - MOST_NOTES)]
+    for message in old:
+        town.put(message.advance("fold", acknowledged_at=town.now))
+        town.event("message.folded", "daemon", message=message.id, agent=to)
+    agent = town.find_agent(to)
+    if agent is not None and old:
+        town.put(agent.but(folded=agent.folded + len(old)))
 
 
 def first_line(text: str, width: int = 120) -> str:

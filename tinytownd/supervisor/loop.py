@@ -209,4 +209,6 @@ def start(town: Town, agent: Agent) -> None:
         fresh = fresh.but(rounds_since_start=0)
     if agent.state in ("paused", "cold", "stopped", "error"):
         fresh = fresh.advance("start", town.now)
+    if agent.state in ("cold", "stopped", "error"):
+        town.event("agent.started", "daemon", agent=agent.name)
     town.put(fresh)

@@ -24,8 +24,12 @@ exit 2
 """
 
 
-def write(town: Town, agent: Agent, task: Task | None, messages: Sequence[Message]) -> str:
+def write(
+    town: Town, agent: Agent, task: Task | None, messages: Sequence[Message], folded: int = 0
+) -> str:
     """The prompt of one round. A task with `run` is its command, and nothing else.
+
+    `folded` older notes are only counted.
 
     A shell is given nothing but commands.
     """
@@ -38,7 +42,9 @@ def write(town: Town, agent: Agent, task: Task | None, messages: Sequence[Messag
         parts.append(f"# Your task: {task.id}\n\n{task.description.strip()}")
         parts += results(town, task)
     if messages:
-        parts.append("# Messages\n\n" + "\n\n".join(letter(message) for message in messages))
+        letters = [letter(message) for message in messages]
+        letters += [f"({folded} older notes were left out.)"] * bool(folded)
+        parts.append("# Messages\n\n" + "\n\n".join(letters))
     parts.append(commands(task))
     return "\n\n".join(parts) + "\n"
 

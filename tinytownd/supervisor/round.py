@@ -127,7 +127,7 @@ class RoundRunner:
         directory = Path(town.meta.dir) / ".tt" / "rounds" / agent.name / self.running.id
         messages = [town.messages[m] for m in self.running.messages if m in town.messages]
         task = town.tasks.get(self.running.task or "")
-        return agent, directory, prompt.write(town, agent, task, messages)
+        return agent, directory, prompt.write(town, agent, task, messages, self.running.folded)
 
     async def _follow(self, process: RoundProcess, runtime: Runtime) -> Ending:
         tail = Tail(process.files.stdout, reader(runtime.reader))

@@ -56,6 +56,7 @@ def begin(town: Town, agent: Agent, work: Begin, *, token: str, cli: str) -> Rou
     """Records a round about to start: the intent, before any process exists."""
     number = str(town.next_id("rounds"))
     task = work.task
+    command = task is not None and task.run is not None
     for message in work.messages:
         town.put(message.advance("deliver", round=number, delivered_at=town.now))
         town.event("message.delivered", "daemon", message=message.id, agent=agent.name)
@@ -75,11 +76,13 @@ def begin(town: Town, agent: Agent, work: Begin, *, token: str, cli: str) -> Rou
         cwd=town.meta.dir,
         resumed=agent.session,
         attempt=task.attempts if task else 0,
+        folded=0 if command else agent.folded,
         started_at=town.now,
     )
     town.put(running)
-    counts = {"rounds": agent.rounds + 1, "rounds_since_start": agent.rounds_since_start + 1}
-    town.put(agent.advance("work", town.now, round=number, task=running.task, **counts))
+    left = agent.folded if command else 0
+    agent = agent.but(rounds=agent.rounds + 1, rounds_since_start=agent.rounds_since_start + 1)
+    town.put(agent.advance("work", town.now, round=number, task=running.task, folded=left))
     town.event("round.started", agent.name, round=int(number), agent=agent.name, task=running.task)
     return running
 
