@@ -89,8 +89,11 @@ def for_agent(
 
 
 def install_tt(bin_dir: Path) -> None:
-    """A directory with nothing but `tt` in it: the one that belongs to this daemon."""
+    """A directory with nothing but `tt` in it: the one that belongs to this daemon.
+
+    What a project sets for its own Python is not for this one; neither is its directory (-P).
+    """
     bin_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     quoted = "'" + sys.executable.replace("'", "'\\''") + "'"
-    script = f'#!/bin/sh\nexec {quoted} -I -m tinytown_cli "$@"\n'
+    script = f'#!/bin/sh\nunset PYTHONPATH PYTHONHOME\nexec {quoted} -P -m tinytown_cli "$@"\n'
     write_atomic(bin_dir / "tt", script, mode=0o700)
