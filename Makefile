@@ -6,8 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 PYTEST := $(BIN)/python -m pytest
 
-# The files that hold the store's tests; more of the same names are picked up by themselves.
-STORE_TESTS = $(wildcard tests/store tests/test_store*.py tests/test_server.py)
+STORE_TESTS = $(wildcard tests/store)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:

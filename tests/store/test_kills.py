@@ -40,13 +40,6 @@ BETWEEN = 8
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Home:
-    home = Home(tmp_path / "home")
-    home.create()
-    return home
-
-
-@pytest.fixture
 async def embedded(home: Home) -> AsyncIterator[EmbeddedServer]:
     """A server of this test's own, which it may kill."""
     server = EmbeddedServer(home, find_binary(os.environ))

@@ -5,28 +5,18 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
-from pathlib import Path
 
 import pytest
 import redis.asyncio
 from redis.exceptions import NoPermissionError, RedisError
 
+from tests.store.far_end import Connect, serve
 from tinytownd.domain.errors import Unavailable
 from tinytownd.home import Endpoint, Home
 from tinytownd.store.acl import agent_acl, client_acl
 from tinytownd.store.binary import find_binary
-from tinytownd.store.client import connect, ensure_supported, external
+from tinytownd.store.client import ensure_supported, external
 from tinytownd.store.server import EmbeddedServer
-
-Connect = Callable[[Endpoint], redis.asyncio.Redis]
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Home:
-    home = Home(tmp_path / "my home")
-    home.create()
-    return home
 
 
 @pytest.fixture
@@ -35,37 +25,6 @@ async def server(home: Home) -> AsyncIterator[EmbeddedServer]:
     await server.start()
     yield server
     await server.stop()
-
-
-@pytest.fixture
-async def connected() -> AsyncIterator[Connect]:
-    """`connect`, with every client closed at the end."""
-    async with AsyncExitStack() as stack:
-
-        def make(endpoint: Endpoint) -> redis.asyncio.Redis:
-            client = connect(endpoint)
-            stack.push_async_callback(client.aclose)
-            return client
-
-        yield make
-
-
-async def serve(path: Path, answer: Callable[[bytes], bytes]) -> asyncio.Server:
-    """A far end that misbehaves: answers each command by its name; b"" hangs up."""
-
-    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while head := await reader.readline():
-            parts = []
-            for _ in range(int(head[1:])):
-                await reader.readline()
-                parts.append((await reader.readline()).strip())
-            reply = answer(parts[0].upper())
-            if not reply:
-                break
-            writer.write(reply)
-        writer.close()
-
-    return await asyncio.start_unix_server(talk, path)
 
 
 STREAM, OTHERS = "tt:{town}:commands:dev", "tt:{town}:commands:tester"

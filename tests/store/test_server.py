@@ -8,14 +8,14 @@ import signal
 import socket
 import stat
 import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 import redis.asyncio
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from tests.store.far_end import Connect, serve
 from tinytownd.domain.errors import TownError, Unavailable
 from tinytownd.home import Endpoint, Home, connect_path
 from tinytownd.store import server as server_module
@@ -25,8 +25,6 @@ from tinytownd.store.client import connect, ensure_supported, recent
 from tinytownd.store.server import EmbeddedServer, ExternalServer, find_server
 
 BINARY = find_binary(os.environ)
-
-Connect = Callable[[Endpoint], redis.asyncio.Redis]
 
 # A daemon that starts the server and dies at once.
 DAEMON = """
@@ -40,31 +38,11 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Home:
-    home = Home(tmp_path / "my home")
-    home.create()
-    return home
-
-
-@pytest.fixture
 async def server(home: Home) -> AsyncIterator[EmbeddedServer]:
     """Not started; stopped at the end, whatever was done to it."""
     server = EmbeddedServer(home, BINARY)
     yield server
     await server.stop()
-
-
-@pytest.fixture
-async def connected() -> AsyncIterator[Connect]:
-    """`connect`, with every client closed at the end."""
-    async with AsyncExitStack() as stack:
-
-        def make(endpoint: Endpoint) -> redis.asyncio.Redis:
-            client = connect(endpoint)
-            stack.push_async_callback(client.aclose)
-            return client
-
-        yield make
 
 
 async def pid_of(client: redis.asyncio.Redis) -> int:
@@ -215,24 +193,6 @@ async def test_home_deeper_than_a_socket_address(tmp_path: Path, connected: Conn
         assert home.socket.is_socket()
     finally:
         await server.stop()
-
-
-async def serve(path: Path, answer: Callable[[bytes], bytes]) -> asyncio.Server:
-    """The far end of the socket: answers each command by its name; b"" hangs up."""
-
-    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while head := await reader.readline():
-            parts = []
-            for _ in range(int(head[1:])):
-                await reader.readline()
-                parts.append((await reader.readline()).strip())
-            reply = answer(parts[0].upper())
-            if not reply:
-                break
-            writer.write(reply)
-        writer.close()
-
-    return await asyncio.start_unix_server(talk, path)
 
 
 async def test_loading_is_waited_for(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
