@@ -65,6 +65,14 @@ def test_open_home_of_ours_is_closed(tmp_path: Path) -> None:
     assert mode(tmp_path) == 0o700
 
 
+def test_open_home_that_was_used_is_closed_whatever_is_in_it(home: Home) -> None:
+    for name in ("rehearsals", "towns.toml", "endpoint.json", "credentials.json", "daemon.lock"):
+        (home.path / name).touch()
+    home.path.chmod(0o755)
+    home.create()
+    assert mode(home.path) == 0o700
+
+
 def test_open_directory_with_other_things_is_left_as_it_is(tmp_path: Path) -> None:
     (tmp_path / "holiday.jpg").touch()
     tmp_path.chmod(0o755)

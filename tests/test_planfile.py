@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tinytownd import wire
 from tinytownd.domain.errors import PlanError
 from tinytownd.domain.plan import Plan, PlanTask, digest, owner, waves
-from tinytownd.planfile import TaskState, parse, update
+from tinytownd.planfile import parse, update
 
 PLANS = Path(__file__).parent / "plans"
 TUTORIAL = (PLANS / "tutorial.toml").read_text()
@@ -31,20 +32,9 @@ def digests(plan: Plan) -> dict[str, str]:
     return {task.id: digest(task, plan) for task in plan.tasks}
 
 
-def state_of(task: PlanTask, plan: Plan, **changes: object) -> TaskState:
+def state_of(task: PlanTask, plan: Plan, **changes: Any) -> PlanTask:
     """The task as a town has it that changed nothing but what is said."""
-    same = {
-        "status": task.status,
-        "agent": owner(task, plan),
-        "result": task.result,
-        "parent": task.parent,
-        "depends_on": task.depends_on,
-        "tags": task.tags,
-        "priority": task.priority,
-        "run": task.run,
-        "epic": task.epic,
-    }
-    return TaskState(task.id, task.description, **{**same, **changes})  # type: ignore[arg-type]
+    return replace(task, **{"agent": owner(task, plan), "line": 0, **changes})
 
 
 # Reading
@@ -166,7 +156,7 @@ def test_a_thousand_problems_are_counted() -> None:
 # Bringing up to date
 
 
-def pull(text: str, *extra: TaskState, **changes: dict[str, object]) -> tuple[str, list[str]]:
+def pull(text: str, *extra: PlanTask, **changes: dict[str, object]) -> tuple[str, list[str]]:
     plan = parse(text)
     states = {t.id: state_of(t, plan, **changes.get(t.id, {})) for t in plan.tasks}
     return update(text, states, extra)
@@ -232,9 +222,9 @@ def test_a_parent_does_not_become_a_group() -> None:
 
 def test_the_other_tasks_of_the_town_are_appended() -> None:
     extra = [
-        TaskState("more", 'Say "more"', "completed", "dev", "One\ntwo", run="make"),
-        TaskState("less", "Less", parent="more", depends_on=("design", "gone"), tags=("a", "b")),
-        TaskState("sum", "Sum", epic=True, priority="high", parent="gone"),
+        PlanTask("more", 'Say "more"', "dev", "completed", result="One\ntwo", run="make"),
+        PlanTask("less", "Less", parent="more", depends_on=("design", "gone"), tags=("a", "b")),
+        PlanTask("sum", "Sum", epic=True, priority="high", parent="gone"),
     ]
     text, changed = pull(TUTORIAL.removesuffix("\n"), *extra)
     assert changed == ["more", "less", "sum"]
@@ -252,7 +242,7 @@ def test_the_other_tasks_of_the_town_are_appended() -> None:
 
 @pytest.mark.parametrize("text", ["", "\n", '[meta]\ndescription = "Ours"\n', "# Ours"])
 def test_a_plan_without_tasks_takes_those_of_the_town(text: str) -> None:
-    new, changed = update(text, {}, [TaskState("a", "A", agent="dev")])
+    new, changed = update(text, {}, [PlanTask("a", "A", agent="dev")])
     assert changed == ["a"]
     assert new.startswith(text.strip())
     assert parse(new).tasks[0].agent == "dev"

@@ -48,12 +48,17 @@ class Refused(errors.TownError):
         self.problems: list[Data] = told.get("problems") or []
 
 
-def home(verb: str, **args: object) -> Data:
-    """Asks the daemon itself. Raises `TownError`s, as all of these do."""
+def for_people() -> None:
+    """Raises `BadInput` in an agent's process, `Unavailable` in one that its round left behind."""
     if places.credentials():
         raise errors.BadInput(
             "an agent cannot use this command", hint="run it outside the agent's process"
         )
+
+
+def home(verb: str, **args: object) -> Data:
+    """Asks the daemon itself. Raises `TownError`s, as all of these do."""
+    for_people()
     return send(Target(wire.HOME), verb, args)
 
 

@@ -80,7 +80,7 @@ def _conduct(target: client.Target, *, spawn: bool) -> int:
 def _missing(agent: client.Data) -> tuple[str, str]:
     """Who is not there to do what, and what to do about it."""
     some = ", ".join([*agent["tasks"][:3], *(["…"] if len(agent["tasks"]) > 3 else [])])
-    if agent.get("state"):
+    if agent["state"]:
         back = f"tt restart {agent['name']}"
         return f"{agent['name']} is {agent['state']} and cannot do {some}", back
     return f"{agent['name']} is not on the team to do {some}", "tt conductor --spawn"
@@ -90,7 +90,7 @@ def _page(now: client.Data) -> Iterator[str]:
     if now["conductor"]["plan"]["state"] == "none":
         yield "No plan yet. Try: tt plan --init, tt sync push"
         return
-    executed = [task for task in now["tasks"] if not task.get("group")]
+    executed = [task for task in now["tasks"] if not task["group"]]
     width = max((output.columns(task["id"]) for task in executed), default=0)
     for task in executed:
         yield live.task_line(task, min(width, 24))
@@ -115,19 +115,19 @@ def _verdict(end: client.Data) -> int:
     if state not in live.OVER:
         output.error("the conductor was switched off", "tt conductor")
         return WORK_FAILED
-    failed = [t for t in end["tasks"] if t["state"] == "failed" and not t.get("group")]
+    failed = [t for t in end["tasks"] if t["state"] == "failed" and not t["group"]]
     for task in failed:
         reason = output.first_line(task["error"]) or "no reason given"
         output.error(f"{task['id']} failed: {reason}", f"tt task retry {task['id']}")
-    if not failed:
+    for agent in [] if failed else end["missing"]:
+        output.error(*_missing(agent))
+    if not failed and not end["missing"]:
         output.error(*_stuck(end))
     return WORK_FAILED
 
 
 def _stuck(end: client.Data) -> tuple[str, str]:
-    """Why nothing moves although nothing failed, and what to do."""
-    for agent in end["missing"]:
-        return _missing(agent)
+    """Why nothing moves although nothing failed and nobody is missing, and what to do."""
     for task in end["tasks"]:
         if task["state"] == "cancelled":
             return f"{task['id']} was cancelled", f"tt task retry {task['id']}"

@@ -36,13 +36,9 @@ def _page(now: client.Data) -> Iterator[str]:
     yield f"tinytownd {now['version']}, pid {now['pid']}, up {output.age(now['started_at'])}"
     yield f"home      {now['home']}"
     yield f"redis     {redis['server']} {redis['version']} ({kind})"
-    yield f"towns     {_count(now['towns'])}"
-    yield f"rounds    {_count(now['rounds'])} running"
+    yield f"towns     {now['towns']}"
+    yield f"rounds    {now['rounds']} running"
     yield f"log       {now['log']}"
-
-
-def _count(value: object) -> object:
-    return len(value) if isinstance(value, list) else value
 
 
 @verb("stop", of=daemon, example="tt daemon stop --kill")
@@ -50,7 +46,11 @@ def stop(
     kill: Annotated[bool, typer.Option("--kill", help="End the rounds that run, too.")] = False,
 ) -> None:
     """Stop the daemon; rounds that run go on, and are found again."""
+    client.for_people()
     pid = places.daemon_pid()
+    if kill and not pid and (places.home() / "daemon.lock").exists():
+        # Rounds and the server outlive a daemon that died: another one knows how to end them.
+        pid = launch.ensure().pid
     if not pid:
         return output.show({"rounds": []}, ["No daemon runs"])
     rounds = _stop(pid, kill=kill)
@@ -60,6 +60,7 @@ def stop(
 @verb("restart", of=daemon, example="tt daemon restart")
 def restart() -> None:
     """Stop the daemon and start it again; rounds that run go on."""
+    client.for_people()
     pid = places.daemon_pid()
     rounds = _stop(pid, kill=False) if pid else []
     new = launch.ensure().pid

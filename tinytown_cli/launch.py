@@ -32,7 +32,7 @@ def _start() -> places.Endpoint:
     """Of two that start a daemon at once, one daemon gives way: both wait for the other."""
     deadline = time.monotonic() + START_SECONDS
     child: subprocess.Popen[bytes] | None = None
-    offset = 0
+    offset, killed = 0, False
     while time.monotonic() < deadline:
         endpoint = places.ready_endpoint()
         if endpoint and _answers(endpoint):
@@ -45,7 +45,9 @@ def _start() -> places.Endpoint:
         if child is None and not places.daemon_pid():
             offset, child = _spawn()
         elif child and (code := child.poll()):
-            raise _failure(code, offset)
+            if code > 0 or killed:
+                raise _failure(code, offset)
+            child, killed = None, True  # by somebody, once: the next one may live
         elif child and child.returncode == 0 and not places.daemon_pid():
             child = None
         time.sleep(_LOOK_SECONDS)
@@ -116,7 +118,10 @@ def _failure(code: int, offset: int) -> TownError:
     with _start_log().open("rb") as log:
         log.seek(offset)
         said = log.read(_START_LOG_BYTES).decode(errors="replace").strip().splitlines()
-    reason = said[-1].removeprefix("tinytownd: ") if said else f"exit code {code}"
+    if code < 0:  # whatever another one said there
+        reason = f"it was killed by signal {-code}"
+    else:
+        reason = said[-1].removeprefix("tinytownd: ") if said else f"exit code {code}"
     if code == BAD_INPUT:
         return BadInput(f"tinytownd does not start: {reason}")
     return Unavailable(f"tinytownd does not start: {reason}", hint=f"see {_start_log()}")

@@ -19,11 +19,11 @@ def team(agents: list[client.Data], *, deep: bool = False) -> Iterator[str]:
 
 
 def _agent_row(agent: client.Data, deep: bool) -> list[object]:
-    hold = agent.get("hold")
+    hold = agent["hold"]
     held = f"held for {remaining(hold['until'])}: {hold['reason']}" if hold else ""
     waiting = counts(agent["waiting"]) or "-"
     more = [agent["model"] or "-", agent["session"] or "-", waiting] if deep else []
-    doing = agent["task"] or held or agent.get("error") or "-"
+    doing = agent["task"] or held or agent["error"] or "-"
     rounds = str(agent["rounds"])
     if agent["max_rounds"]:
         rounds = f"{agent['rounds_since_start']}/{agent['max_rounds']}"

@@ -136,7 +136,7 @@ def _progress(plan: client.Data) -> Iterator[str]:
 
 def _tasks(tasks: list[client.Data], room: int) -> Iterator[str]:
     """As many as there is room for: what runs or failed first, else in the plan's order."""
-    executed = [task for task in tasks if not task.get("group")]
+    executed = [task for task in tasks if not task["group"]]
     if len(executed) > room:
         urgent = ("running", "failed", "assigned", "pending")
         executed.sort(key=lambda t: urgent.index(t["state"]) if t["state"] in urgent else 9)
@@ -174,7 +174,7 @@ def _standing(task: client.Data) -> str:
 
 def _agent(agent: client.Data) -> str:
     task = f" on {agent['task']}" if agent["task"] else ""
-    hold = agent.get("hold")
+    hold = agent["hold"]
     held = output.paint(f", held: {hold['reason']}", "yellow") if hold else ""
     name = output.fit(agent["name"], 20)
     since = output.paint(output.age(agent["since"]), "dim")

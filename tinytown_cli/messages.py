@@ -80,11 +80,11 @@ def _inbox(waiting: list[client.Data]) -> Iterator[str]:
         yield "No messages wait"
         return
     for message in waiting:
-        claimed = f" (as {message['claimed_sender']})" if message.get("claimed_sender") else ""
+        claimed = f" (as {message['claimed_sender']})" if message["claimed_sender"] else ""
         sender = message["from"] + claimed
         head = f"{message['id']}  {sender} → {message['to']}  {message['kind']}"
         urgency = f", {message['priority']}" if message["priority"] != "normal" else ""
-        answer = f", answers {message['reply_to']}" if message.get("reply_to") else ""
+        answer = f", answers {message['reply_to']}" if message["reply_to"] else ""
         age = output.age(message["sent_at"])
         yield output.paint(f"{head}{urgency}{answer}, {age} ago, {message['state']}", "dim")
         for line in output.clean(message["text"]).splitlines():

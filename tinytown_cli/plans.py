@@ -48,8 +48,7 @@ def _summary(reply: client.Data) -> Iterator[str]:
 
 def _warnings(reply: client.Data) -> Iterator[str]:
     for warning in reply["warnings"]:
-        told = warning["message"] if isinstance(warning, dict) else warning
-        yield output.paint(f"warning: {told}", "yellow")
+        yield output.paint(f"warning: {warning['message']}", "yellow")
 
 
 def _waves(reply: client.Data) -> Iterator[str]:
@@ -99,7 +98,7 @@ def _pushed(reply: client.Data) -> Iterator[str]:
     yield f"Pushed: {counts or 'nothing'}"
     for kind in ("kept", "removed"):
         for one in reply[kind]:
-            why = f": {one['why']}" if one.get("why") else ""
+            why = f": {one['why']}" if one["why"] else ""
             yield f"  {one['id']} ({one['state']}){why}"
     yield "Next: tt conductor"
 

@@ -54,6 +54,9 @@ def assign(
     back = "tt resume" if owner["desired"] == "pause" else "tt restart"
     if owner["desired"] != "run" or owner["state"] == "error":
         output.note(f"{owner['name']} is {owner['state']}: it starts after {back} {owner['name']}")
+    elif owner["hold"]:
+        until = f"{owner['name']} is held until {output.clock(owner['hold']['until'])}"
+        output.note(f"{until}: {owner['hold']['reason']} (not to wait: tt resume {owner['name']})")
 
 
 @verb("show", of=task, example="tt task show design --json")

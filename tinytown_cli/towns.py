@@ -111,9 +111,17 @@ def wait(
         failed = client.send(client.here(), "town.wait", args, seconds=timeout)["failed"]
     except TimedOut:
         raise TimedOut(f"still not over after {timeout:g} s", hint="tt status") from None
-    said = [f"{t['id']} failed: {output.first_line(t['error'])}" for t in failed]
-    output.show({"failed": failed}, said or ["Done"])
+    output.show({"failed": failed}, [_why_not(task) for task in failed] or ["Done"])
     raise typer.Exit(WORK_FAILED if failed else OK)
+
+
+def _why_not(task: client.Data) -> str:
+    """Why a task that was waited for is not completed."""
+    if task["state"] == "failed":
+        return f"{task['id']} failed: {output.first_line(task['error'])}"
+    if task["state"] == "cancelled":
+        return f"{task['id']} was cancelled"
+    return f"{task['id']} is held back: it waits for {', '.join(task['waits_for'])}"
 
 
 @verb("history", example="tt history --agent developer --limit 20")

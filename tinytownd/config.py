@@ -144,7 +144,7 @@ def require(key: str, value: object, scope: Scope) -> None:
     elif key in SECTIONS or key in OPEN_TABLES:
         raise BadInput(f"{key} must be a table", hint=f"write [{key}]")
     elif key not in KEYS:
-        raise BadInput(f"unknown key {key}", hint=suggestion(key))
+        raise BadInput(f"unknown key {key}", hint=suggestion(key) or "tt config lists them all")
     elif scope not in KEYS[key].scopes:
         other = "the home's config.toml" if scope == "town" else "a town's tinytown.toml"
         raise BadInput(f"{key} belongs in {other}", hint=f"take {key} out of this file")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import contextlib
 import importlib.metadata
@@ -16,7 +17,7 @@ import structlog
 
 from tinytownd import wire
 from tinytownd.config import load_home
-from tinytownd.domain.errors import OK, Internal, TownError
+from tinytownd.domain.errors import OK, BadInput, Internal, TownError
 from tinytownd.domain.town import Meta, Town
 from tinytownd.environment import install_tt, users_environment
 from tinytownd.handlers import registry, views
@@ -28,7 +29,7 @@ from tinytownd.store.acl import client_acl
 from tinytownd.store.client import Client, connect, ensure_supported, set_user
 from tinytownd.store.commands import Command, CommandReader
 from tinytownd.store.server import Server, find_server
-from tinytownd.store.town import LOST, answer
+from tinytownd.store.town import LOST, answer, patiently
 from tinytownd.store.wakes import listen
 from tinytownd.supervisor.slots import Slots
 from tinytownd.towns import Towns
@@ -70,7 +71,7 @@ class Daemon:
                 stack.push_async_callback(self.towns.close_all)
                 group.start_soon(self._listen)
                 group.start_soon(self._work)
-                await self.reader.follow(keys.commands_key(wire.HOME))
+                await patiently(lambda: self.reader.follow(keys.commands_key(wire.HOME)))
                 self._announce()
                 await self._stopping.wait()
                 log.info("daemon.stopping")
@@ -90,7 +91,7 @@ class Daemon:
         self._blocking = blocking
         await ensure_supported(self.client)
         self.reader = CommandReader(blocking, self.client, self._deliver, self._revive)
-        await self._set_users()
+        await patiently(self._revive)
 
     async def _stop_server(self) -> None:
         with contextlib.suppress(TownError):
@@ -245,6 +246,9 @@ def locked(home: Home) -> Iterator[bool]:
 
 async def serve(env: Mapping[str, str]) -> int:
     """Runs the daemon of the home that the environment names; its exit code."""
+    if "TINYTOWN_CREDENTIALS" in env:
+        # It would end with the round, and take the other agents' supervision with it.
+        raise BadInput("an agent starts no daemon", hint="run it outside the agent's process")
     home = Home.from_env(env)
     home.create()
     with locked(home) as held:
@@ -256,8 +260,21 @@ async def serve(env: Mapping[str, str]) -> int:
     return OK
 
 
+def read_arguments() -> None:
+    """There is nothing to choose but help and the version; anything else ends with exit code 2."""
+    parser = argparse.ArgumentParser(
+        prog="tinytownd",
+        description="The daemon of Tinytown, in the foreground; TINYTOWN_HOME names its home "
+        "(default: ~/.tt). It needs no arguments: what can be set is in the home's config.toml.",
+    )
+    version = importlib.metadata.version("tinytown")
+    parser.add_argument("--version", action="version", version=f"tinytown {version}")
+    parser.parse_args()
+
+
 def main() -> None:
     """The program `tinytownd`."""
+    read_arguments()
     try:
         code = asyncio.run(serve(dict(os.environ)))
     except TownError as error:

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator, Mapping
 
 from tinytownd.config import AgentClis, load_home
-from tinytownd.domain.errors import TownError
+from tinytownd.domain.errors import BadInput, TownError
 from tinytownd.home import DaemonLock, Home
 from tinytownd.runtimes.catalogue import PRESETS
 from tinytownd.runtimes.tables import from_table
@@ -35,7 +35,8 @@ def checks(env: Mapping[str, str]) -> Iterator[dict[str, object]]:
     try:
         home.create()
         yield check("home", True, str(home.path))
-        server = find_server(home, load_home(home.config).redis.url, env)
+        settings = load_home(home.config)
+        server = find_server(home, settings.redis.url, env)
         yield check("redis", True, type(server).__name__.removesuffix("Server").lower())
     except TownError as error:
         yield check("home or redis", False, error.message, error.hint)
@@ -46,13 +47,21 @@ def checks(env: Mapping[str, str]) -> Iterator[dict[str, object]]:
     yield check("daemon", True, f"runs, pid {pid}" if pid else "not running: tt starts it")
     git = shutil.which("git", path=env.get("PATH"))
     yield check("git", git is not None, git or "not found", "apt install git", required=False)
-    yield from agent_clis(env, load_home(home.config).agent_clis)
+    yield from agent_clis(env, settings.agent_clis)
 
 
 def agent_clis(env: Mapping[str, str], tables: AgentClis) -> Iterator[dict[str, object]]:
-    """Which CLIs of the catalogue and of the home are on PATH; none of them is required."""
-    own = {name: from_table(name, table) for name, table in tables.items()}
-    for runtime in ({name: one for name, one in PRESETS.items() if one.install} | own).values():
+    """Which CLIs of the catalogue and of the home are on PATH; none of them is required.
+
+    A table that no CLI can be made of is: the agents on it cannot start.
+    """
+    known = {name: one for name, one in PRESETS.items() if one.install}
+    for name, table in tables.items():
+        try:
+            known[name] = from_table(name, table)
+        except BadInput as error:
+            yield check(f"cli {name}", False, error.message, error.hint)
+    for runtime in known.values():
         found = shutil.which(runtime.argv[0], path=env.get("PATH"))
         yield check(
             f"cli {runtime.name}",

@@ -78,7 +78,10 @@ def parse_toml(text: str, path: Path) -> dict[str, object]:
         found = re.search(r" \(at line (\d+), column \d+\)", str(error))
         line = int(found[1]) if found else text.rstrip("\n").count("\n") + 1
         what = re.sub(r" \(at .*\)$", "", str(error))
-        raise BadInput(f"{path}:{line}: {what[:1].lower()}{what[1:]}") from None
+        raise BadInput(
+            f"{path}:{line}: not valid TOML: {what[:1].lower()}{what[1:]}",
+            hint='every line is key = value or [table]; texts stand in "quotes"',
+        ) from None
     except RecursionError:
         raise BadInput(f"{path}: the values are nested too deeply") from None
 

@@ -26,9 +26,10 @@ from tinytownd.files import parse_toml, read_text, refusal, write_atomic
 LINUX: bool = sys.platform.startswith("linux")
 SOCKET_PATH_LIMIT = 107 if LINUX else 103
 
+#: What is in a home: what `create` goes by to tell one from another directory.
 _NAMES = {
     *("config.toml", "towns.toml", "redis.sock", "data", "logs", "daemon.lock"),
-    *("endpoint.json", "credentials.json", "bin"),
+    *("endpoint.json", "credentials.json", "bin", "rehearsals"),
 }
 
 
@@ -81,6 +82,10 @@ class Home:
     @property
     def bin(self) -> Path:
         return self.path / "bin"
+
+    @property
+    def rehearsals(self) -> Path:
+        return self.path / "rehearsals"
 
     @property
     def socket(self) -> Path:

@@ -30,7 +30,7 @@ from tinytownd.store import keys
 from tinytownd.store.acl import agent_acl
 from tinytownd.store.client import Client, drop_user, end, set_user
 from tinytownd.store.commands import Command, CommandReader
-from tinytownd.store.town import LOST, TownStore
+from tinytownd.store.town import TownStore, patiently
 from tinytownd.supervisor.loop import Supervisor
 from tinytownd.supervisor.slots import Slots
 
@@ -67,6 +67,9 @@ class TownHost:
         self._watched = Watched(around.home.config, place.config)
         self._supervisors: dict[str, Supervisor] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        #: Agents that may speak now, and the lock under which that changes.
+        self._inside: set[str] = set()
+        self._door = asyncio.Lock()
         self._desk = Desk(self.store, around.reader, place.directory, self)
 
     @property
@@ -119,7 +122,7 @@ class TownHost:
         password = os.urandom(24).hex()
         files = self._files(running)
         files.create()
-        endpoint = await self._admit(agent, password)
+        endpoint = self._around.agent_endpoint(self._user(agent), password)
         told = {
             "v": 1,
             "socket": endpoint.socket,
@@ -131,6 +134,7 @@ class TownHost:
             "dir": str(self.place.directory),
         }
         files.write(files.credentials, json.dumps(told))
+        await self.readmit(agent, running)
         config = self.config
         env = for_agent(
             self._around.users_env, config, self.runtime(running.cli), self._around.home.bin
@@ -148,34 +152,47 @@ class TownHost:
         }
 
     async def readmit(self, agent: Agent, running: Round) -> None:
-        """The user and the stream of a round that runs on from an earlier daemon."""
+        """The user and the stream of a round, by its credentials; waits for Redis."""
+        self._inside.add(agent.id)
+        await patiently(lambda: self._readmit(agent, running), town=self.id)
+
+    async def _readmit(self, agent: Agent, running: Round) -> None:
         try:
             told = json.loads(self._files(running).credentials.read_text())
         except (OSError, ValueError) as error:
             log.warning("round.no_credentials", agent=agent.name, error=str(error))
             return
-        await self._admit(agent, str(told.get("password", "")))
+        async with self._door:
+            if agent.id in self._inside:
+                await self._admit(agent, str(told.get("password", "")))
 
-    async def _admit(self, agent: Agent, password: str) -> Endpoint:
+    async def _admit(self, agent: Agent, password: str) -> None:
         user = self._user(agent)
-        endpoint = self._around.agent_endpoint(user, password)
-        if endpoint.user == user:
-            command = agent_acl(user, password, self.id, agent.id)
-            await set_user(self._around.client, command)
+        if self._around.agent_endpoint(user, password).user == user:
+            await set_user(self._around.client, agent_acl(user, password, self.id, agent.id))
         await self._around.reader.follow(keys.commands_key(self.id, agent.id))
-        return endpoint
 
     async def leave(self, agent: Agent) -> None:
-        """After a round: waits for the agent's last commands, then takes its user away."""
+        """After a round: waits for the agent's last commands, then takes its user away.
+
+        Waits for Redis, too: what this round still says must not be taken for the next one's. What
+        is not answered by then (a `tt wait` that was killed, for one) will not happen any more.
+        """
+        await patiently(lambda: self._leave(agent), town=self.id)
+
+    async def _leave(self, agent: Agent) -> None:
         stream = keys.commands_key(self.id, agent.id)
         try:
             async with asyncio.timeout(DRAIN_SECONDS):
                 while await self._around.client.xlen(stream):  # noqa: ASYNC110 -- a stream's length
                     await asyncio.sleep(0.005)
-        except (TimeoutError, *LOST) as error:
-            log.warning("round.not_drained", town=self.id, agent=agent.name, error=str(error))
-        self._around.reader.unfollow(stream)
-        await drop_user(self._around.client, self._user(agent))
+        except TimeoutError:
+            log.warning("round.not_drained", town=self.id, agent=agent.name)
+            await self._around.client.xtrim(stream, maxlen=0, approximate=False)
+        async with self._door:
+            self._inside.discard(agent.id)
+            self._around.reader.unfollow(stream)
+            await drop_user(self._around.client, self._user(agent))
 
     def _user(self, agent: Agent) -> str:
         return f"tt-{self.id}-{agent.id}"
@@ -190,10 +207,11 @@ class TownHost:
         town = await self.store.load()
         if town.meta.dir != str(self.place.directory):
             await self.store.transact(functools.partial(_moved, directory=self.place.directory))
+        # Last of what can fail: nothing runs for a town that did not open.
+        await self._around.reader.follow(keys.commands_key(self.id))
         for agent_id in list(town.agents):
             self._supervise(agent_id)
         self._tasks[""] = asyncio.create_task(self._desk.run(), name=f"commands {self.id}")
-        await self._around.reader.follow(keys.commands_key(self.id))
         return town
 
     async def close(self) -> None:
@@ -246,12 +264,13 @@ class TownHost:
             return None
 
     async def readmit_all(self) -> None:
-        """The users of all running rounds, after the server lost them."""
+        """The users of all that are in their rounds still, after the server lost them."""
         rounds = await self.store.read(
             lambda town: [(a, town.rounds[a.round]) for a in town.agents.values() if a.round]
         )
         for agent, running in rounds:
-            await self.readmit(agent, running)
+            if agent.id in self._inside:
+                await self._readmit(agent, running)
 
     def _supervise(self, agent_id: str) -> None:
         supervisor = Supervisor(self, agent_id)

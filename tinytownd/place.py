@@ -46,13 +46,10 @@ class Place:
             raise BadInput(f"{file} holds no town's id", hint="delete it, then: tt init")
         return found
 
-    def make(self, name: str, default_cli: str) -> bool:
-        """Writes `tinytown.toml` and `.tt/` where they are missing; whether it wrote any."""
-        made = False
-        if not self.config.exists():
-            write_atomic(self.config, template(name, default_cli), mode=0o644)
-            made = True
-        return self.give_id() or made
+    def make(self, name: str, default_cli: str) -> None:
+        """Writes the commented `tinytown.toml` of a new town, and an id where there is none."""
+        write_atomic(self.config, template(name, default_cli), mode=0o644)
+        self.give_id()
 
     def give_id(self) -> bool:
         """Writes a fresh id into `.tt/town` where there is none; whether it did."""

@@ -163,7 +163,7 @@ KEYS: dict[str, Key] = {
 OPEN_TABLES = ("env", "agent_clis")
 ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
-# The Rust Tinytown wrote these at the top level of tinytown.toml.
+# These may stand at the top level of tinytown.toml, too: earlier files have them there.
 FLAT = {"name": "town.name", "default_cli": "town.default_cli", "max_agents": "town.max_agents"}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import secrets
 import shutil
 from pathlib import Path
@@ -18,6 +19,7 @@ from tinytownd.handlers.registry import Context, Speaker
 from tinytownd.home import RegisteredTown, read_towns, write_towns
 from tinytownd.host import Around, TownHost
 from tinytownd.place import Place, default_name, place
+from tinytownd.store.town import patiently
 
 log = structlog.get_logger(__name__)
 
@@ -33,12 +35,15 @@ class Towns:
 
     async def open_registered(self) -> None:
         """Opens every town of the registry; one that cannot be opened stays offline."""
-        await self._clear_rehearsals()
+        await patiently(self._clear_rehearsals)
         for town in read_towns(self._around.home):
-            try:
-                await self._open(Place(town.dir), town.id)
-            except TownError as error:
-                log.warning("town.offline", town=town.id, dir=str(town.dir), error=error.message)
+            await patiently(functools.partial(self._try_to_open, town), town=town.id)
+
+    async def _try_to_open(self, town: RegisteredTown) -> None:
+        try:
+            await self._open(Place(town.dir), town.id)
+        except TownError as error:
+            log.warning("town.offline", town=town.id, dir=str(town.dir), error=error.message)
 
     async def close_all(self) -> None:
         """Closes all towns, the last opened first; rounds run on."""
@@ -56,7 +61,7 @@ class Towns:
             check_name(name, "name of the town")
         config = Watched(self._around.home.config, where.config)
         if fresh:
-            cli = _default_cli(self._around.home.config)
+            cli = load_home(self._around.home.config).town.default_cli
             where.make(name or default_name(where.directory), cli)
         made_id = where.give_id()
         label = name or config.get().town.name
@@ -138,7 +143,7 @@ class Towns:
 
     @property
     def _rehearsals(self) -> Path:
-        return (self._around.home.path / "rehearsals").resolve()
+        return self._around.home.rehearsals.resolve()
 
     async def _clear_rehearsals(self) -> None:
         if self._rehearsals.is_dir():
@@ -181,8 +186,3 @@ class Towns:
     def _register(self, town: RegisteredTown) -> None:
         others = [one for one in read_towns(self._around.home) if one.id != town.id]
         write_towns(self._around.home, [*others, town])
-
-
-def _default_cli(home_config: Path) -> str:
-    """The CLI that the home prefers for new towns."""
-    return load_home(home_config).town.default_cli

@@ -21,7 +21,8 @@ from tinytownd.domain import errors
 VERSION = 1
 #: The stream of commands that concern no town: it belongs to the daemon itself.
 HOME = "home"
-#: A task's text, a message, a result: bytes of UTF-8, at most.
+#: A task's text, a message, a result: bytes of UTF-8, at most. The domain has the same bound of its
+#: own (`names`): this module is imported at every start of `tt`, and imports next to nothing.
 MAX_TEXT_BYTES = 1024 * 1024
 #: A plan file: bytes of UTF-8, at most. 10,000 tasks of ordinary length fit four times.
 MAX_PLAN_BYTES = 16 * 1024 * 1024

@@ -69,6 +69,7 @@ def message(**changes: Any) -> dict[str, Any]:
         "state": "waiting",
         "sent_at": NOW,
         "reply_to": None,
+        "claimed_sender": None,
         **changes,
     }
 

@@ -233,3 +233,12 @@ def test_who_assigns_to_somebody_stopped_is_told(daemon: FakeDaemon, tt: Tt) -> 
     daemon.replies["task.assign"] = {"task": shapes.task(), "agent": stopped}
     _, err = tt("assign", "developer", "Build it")
     assert err == "developer is stopped: it starts after tt restart developer\n"
+
+
+@pytest.mark.usefixtures("files")
+def test_who_assigns_to_somebody_held_is_told_how_long_and_why(daemon: FakeDaemon, tt: Tt) -> None:
+    held = shapes.agent(hold={"until": "2026-11-22T10:31:07.000Z", "reason": "rate limit"})
+    daemon.replies["task.assign"] = {"task": shapes.task(), "agent": held}
+    _, err = tt("assign", "developer", "Build it")
+    assert err.startswith("developer is held until ")
+    assert err.endswith(": rate limit (not to wait: tt resume developer)\n")

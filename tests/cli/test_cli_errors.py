@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.scripted import FakeDaemon, Tt
-from tinytownd.domain import errors
+from tinytownd.domain import errors, names
 from tinytownd.wire import MAX_TEXT_BYTES
 
 NOT_UTF8 = os.fsdecode(b"caf\xe9")
@@ -97,12 +97,16 @@ def test_problems_of_a_plan_name_their_lines(daemon: FakeDaemon, town: Path, tt:
         {"line": 12, "message": "unknown key 'agnet'", "hint": "did you mean agent?"},
         {"line": 20, "message": "there is no task 'desing'", "hint": ""},
     ]
-    daemon.replies["plan.push"] = errors.PlanError("2 problems, nothing was pushed", problems)
+    daemon.replies["plan.push"] = errors.PlanError(problems)
     assert tt("sync", "push", code=2)[1].splitlines() == [
         "tasks.toml:12: unknown key 'agnet' (did you mean agent?)",
         "tasks.toml:20: there is no task 'desing'",
-        "tt: 2 problems, nothing was pushed",
+        "tt: the plan has 2 problems",
     ]
+
+
+def test_client_and_daemon_agree_on_how_long_a_text_may_be() -> None:
+    assert MAX_TEXT_BYTES == names.MAX_TEXT_BYTES
 
 
 def test_no_town_anywhere(
@@ -115,8 +119,17 @@ def test_no_town_anywhere(
 
 
 def test_waiting_tells_how_it_ended(daemon: FakeDaemon, town: Path, tt: Tt) -> None:
-    daemon.replies["town.wait"] = {"failed": [{"id": "7", "error": "no compiler\nat all"}]}
-    assert tt("wait", code=1)[0] == "7 failed: no compiler\n"
+    failed = [
+        {"id": "7", "state": "failed", "error": "no compiler\nat all"},
+        {"id": "8", "state": "cancelled", "error": None},
+        {"id": "9", "state": "pending", "waits_for": ["7", "8"]},
+    ]
+    daemon.replies["town.wait"] = {"failed": failed}
+    assert tt("wait", code=1)[0].splitlines() == [
+        "7 failed: no compiler",
+        "8 was cancelled",
+        "9 is held back: it waits for 7, 8",
+    ]
     daemon.mute.add("town.wait")
     assert "still not over after 0.2 s" in tt("wait", "--timeout", "0.2", code=4)[1]
     assert daemon.sent[-1].life_ms <= 200

@@ -58,10 +58,16 @@ def test_the_conductor_is_followed_to_the_end(daemon: FakeDaemon, town: Path, tt
         ),
         (
             conducting(
-                "stalled", [task(state="pending")], missing=[{"name": "tester", "tasks": ["7"]}]
+                "stalled",
+                [task(state="pending")],
+                missing=[
+                    {"name": "tester", "tasks": ["7"], "state": None},
+                    {"name": "ann", "tasks": ["8"], "state": "cold"},
+                ],
             ),
             1,
-            "tt: tester is not on the team to do 7 (tt conductor --spawn)\n",
+            "tt: tester is not on the team to do 7 (tt conductor --spawn)\n"
+            "tt: ann is cold and cannot do 8 (tt restart ann)\n",
         ),
         (
             conducting("stalled", [task(state="pending", agent=None)]),
@@ -88,7 +94,7 @@ def test_agents_that_are_missing_are_reported(daemon: FakeDaemon, town: Path, tt
     daemon.replies["conductor.start"] = {
         "conductor": {"on": True, "plan": plan("running")},
         "spawned": [{"name": "tester"}],
-        "missing": [{"name": "reviewer", "tasks": ["a", "b"]}],
+        "missing": [{"name": "reviewer", "tasks": ["a", "b"], "state": None}],
     }
     out, err = tt("conductor", "--json")
     assert json.loads(out)["conductor"]["plan"]["state"] == "completed"

@@ -80,6 +80,30 @@ def test_a_daemon_that_was_killed_is_started_again(daemon_program: Path, empty_h
     assert launch.ensure().pid != first.pid
 
 
+KILLED_ONCE = """
+import os
+try:
+    open(os.environ["TINYTOWN_HOME"] + "/once", "x").close()
+    os.kill(os.getpid(), 9)
+except FileExistsError:
+    pass
+"""
+
+
+def test_a_daemon_that_is_killed_while_it_starts_is_started_again(
+    daemon_program: Path, empty_home: Path
+) -> None:
+    daemon_program.write_text(KILLED_ONCE + READY)
+    assert launch.ensure().pid == places.daemon_pid()
+    assert (empty_home / "once").exists()
+
+
+def test_a_daemon_that_is_killed_each_time_says_so(daemon_program: Path, empty_home: Path) -> None:
+    daemon_program.write_text("import os; os.kill(os.getpid(), 9)")
+    with pytest.raises(errors.Unavailable, match=r"does not start: it was killed by signal 9$"):
+        launch.ensure()
+
+
 @pytest.mark.parametrize(
     ("code", "error"), [(1, errors.Unavailable), (3, errors.Unavailable), (2, errors.BadInput)]
 )

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 import typer.main
 
-from tinytown_cli import app
+from tests.cli import shapes
+from tinytown_cli import app, wording
 from tinytownd.config import load_home
 from tinytownd.domain import errors
 from tinytownd.domain.agent import Agent
@@ -167,9 +168,19 @@ SHAPES: Mapping[str, views.View] = {
 }
 
 
+def test_the_client_is_tested_with_the_published_shapes() -> None:
+    scripted = (shapes.task(), shapes.agent(), shapes.message(), shapes.ROUND, shapes.plan())
+    assert [set(one) for one in scripted] == [set(one) for one in SHAPES.values()]
+
+
 @pytest.mark.parametrize("title", SHAPES)
 def test_a_shape_is_told_field_by_field(title: str) -> None:
     assert names(sections(COMMANDS, 3)[title]) == list(SHAPES[title])
+
+
+def test_every_event_of_the_protocol_has_its_sentence() -> None:
+    listed = sections(page("protocol.md"), 2)["Events"].split("change:")[1]
+    assert sorted(re.findall(r"[a-z]+\.[a-z]+", listed)) == sorted(wording.SENTENCES)
 
 
 # Configuration

@@ -98,6 +98,8 @@ def test_a_deleted_town_is_offline_until_it_is_forgotten(home: Home, tmp_path: P
     worked(town)
     kept = shutil.copytree(town.directory, tmp_path / "kept")
     shutil.rmtree(town.directory)
+    (known,) = known_at(home, town.directory)
+    assert (known["state"], known["agents"]) == ("offline", None), "also while it is open"
     home.tt("daemon", "restart", cwd=tmp_path)
     (known,) = known_at(home, town.directory)
     assert (known["state"], known["agents"]) == ("offline", None)

@@ -8,7 +8,9 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.e2e.town import BIN, Home, TownUnderTest, alive, until
+import pytest
+
+from tests.e2e.town import BIN, SCRIPTED, Home, TownUnderTest, alive, until
 
 Make = Callable[..., Home]
 
@@ -137,6 +139,31 @@ def test_stop_says_what_runs_on_and_kill_ends_it(make_home: Make, tmp_path: Path
     assert town.states()["one"] in ("pending", "assigned", "running")
 
 
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_stop_kill_ends_what_outlived_its_daemon(
+    how: signal.Signals, make_home: Make, tmp_path: Path
+) -> None:
+    home = make_home()
+    town, pid = at_work(home, tmp_path / "town")
+    daemon = home.pid
+    os.kill(daemon, how)
+    until(lambda: not alive(daemon), "the daemon's end")
+    assert alive(pid)
+    (one,) = town.see("daemon", "stop", "--kill")["rounds"]
+    assert (one["agent"], one["round"]) == ("a", 1)
+    until(lambda: not home.processes(town.directory), "the end of everything")
+
+
+def test_a_daemon_that_stops_leaves_no_connection_open(make_home: Make) -> None:
+    home = make_home()
+    daemon = start([BIN / "tinytownd"], home)
+    until(lambda: home.pid == daemon.pid, "the daemon is ready")
+    daemon.send_signal(signal.SIGTERM)
+    _, said = daemon.communicate(timeout=20)
+    assert daemon.returncode == 0
+    assert "Unclosed" not in said
+
+
 def test_terminate_detaches(make_home: Make, tmp_path: Path) -> None:
     home = make_home()
     town, pid = at_work(home, tmp_path / "town")
@@ -178,3 +205,29 @@ def test_of_two_daemons_one_gives_way(make_home: Make, tmp_path: Path) -> None:
     home.tt("daemon", "stop", cwd=tmp_path)
     winner.communicate(timeout=20)
     assert winner.returncode == 0
+
+
+OWN = """
+[agent_clis.own]
+command = {command}
+"""
+
+
+def test_a_round_runs_on_when_its_cli_is_not_configured_any_more(
+    make_home: Make, tmp_path: Path
+) -> None:
+    home = make_home()
+    town = home.town(tmp_path / "town")
+    settings = (town.directory / "tinytown.toml").read_text()
+    town.write("tinytown.toml", settings + OWN.format(command=SCRIPTED))
+    town.quick("spawn", "ann", "--cli", "own")
+    task = town.assign("ann", "wait go", "tt task complete --result 'once'")
+    (first,) = town.rounds(1)
+    kill_daemon(home)
+    town.write("tinytown.toml", settings)
+    town.tt("list")
+    assert alive(first["pid"]), "the round runs on"
+    town.go("go")
+    town.wait("--task", task)
+    assert (town.task(task)["state"], town.task(task)["result"]) == ("completed", "once")
+    assert len(town.rounds()) == 1

@@ -184,7 +184,10 @@ def test_only_agents_that_are_over_and_owe_nothing_are_pruned() -> None:
     )
     told = desk.call("agent.prune")
     assert told["removed"] == [{"name": "free"}, {"name": "done"}]
-    assert [one["name"] for one in told["kept"]] == ["owner", "reader"]
+    assert told["kept"] == [
+        {"name": "owner", "why": "owns t1"},
+        {"name": "reader", "why": "has 1 message that waits"},
+    ]
     assert [one.name for one in desk.town.agents.values()] == ["idle", "owner", "reader"]
     assert desk.call("agent.prune")["removed"] == []
     assert not desk.said

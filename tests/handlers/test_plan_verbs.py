@@ -45,6 +45,13 @@ def test_a_plan_is_added_once() -> None:
     assert quiet(desk)
 
 
+def test_a_plan_without_a_description_has_none() -> None:
+    desk = Desk()
+    plan = tomlkit.dumps({"tasks": [DESIGN]})
+    assert desk.call("plan.push", text=plan)["plan"]["description"] is None
+    assert desk.call("plan.check", text=plan)["description"] is None
+
+
 def test_what_has_not_started_is_updated_and_what_has_is_kept() -> None:
     desk = Desk(agent("ann"))
     push(desk, DESIGN, BUILD)
@@ -187,6 +194,7 @@ def test_ids_of_other_tasks_are_refused() -> None:
     assert [problem["message"] for problem in refused.value.problems] == [
         "id 't1' belongs to a task that is not of this plan"
     ]
+    assert refused.value.message == "the plan has 1 problem"
     assert desk.states() == ["assigned"]
 
 
@@ -270,3 +278,29 @@ def test_whatever_was_pushed_before_the_second_push_writes_nothing(
         assert desk.said == Change()
         assert (told["added"], told["updated"]) == ([], [])
         assert list(desk.town.records()) == first
+
+
+def test_pull_of_all_does_not_bring_back_what_was_pruned() -> None:
+    desk = Desk(agent("ann"))
+    push(desk, DESIGN, BUILD)
+    push(desk, DESIGN, prune=True)
+    pulled = desk.call("plan.pull", text=text(DESIGN), all=True)["text"]
+    desk.call("plan.push", text=pulled)
+    assert quiet(desk)
+    assert desk.states("build") == ["cancelled"]
+
+
+def test_a_changed_task_that_failed_can_be_tried_again_as_the_file_has_it() -> None:
+    desk = Desk(agent("ann"))
+    changed = {**DESIGN, "description": "Design it better"}
+    push(desk, DESIGN)
+    desk.call("task.fail", task="design")
+    told = desk.call("plan.push", text=text(changed))
+    assert told["kept"][0]["why"] == (
+        "changed in the file, but it is failed; to have it tried again as it is there: "
+        "tt conductor stop, tt task retry design, tt sync push"
+    )
+    desk.call("conductor.stop")
+    desk.call("task.retry", task="design")
+    assert push(desk, changed) == {"updated": ["design"]}
+    assert desk.town.tasks["design"].description == "Design it better"

@@ -97,6 +97,7 @@ def test_a_failed_task_holds_what_waits_for_it_and_the_conductor_hears() -> None
     assert desk.states("t2", "t3") == ["pending", "pending"]
     inbox = desk.call("message.inbox", agent="supervisor")["messages"]
     assert [(one["from"], one["kind"]) for one in inbox] == [("daemon", "info")]
+    assert [one["text"] for one in inbox] == ["Task t1 failed: no way"]
 
 
 def test_cancelling_holds_dependents_and_a_retry_lets_them_go_on() -> None:
@@ -248,8 +249,11 @@ def test_waiting_for_the_town_is_not_waiting_for_what_never_comes() -> None:
     )
     ended = desk.call("town.wait", all=True)
     assert [one["id"] for one in ended["failed"]] == ["t1"]
+    held = desk.call("town.wait", task="t4")
+    assert [(one["id"], one["state"]) for one in held["failed"]] == [("t4", "pending")]
     desk.call("task.retry", task="t1")
     assert desk.call("town.wait", all=True) is None
+    assert desk.call("town.wait", task="t4") is None
 
 
 def test_waiting_for_agents_and_tasks() -> None:

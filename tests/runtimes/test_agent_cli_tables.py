@@ -60,9 +60,11 @@ def test_a_presets_own_command_starts_from_nothing() -> None:
 @pytest.mark.parametrize(
     ("name", "table", "message", "hint"),
     [
-        ("mine", {}, "has no command", "command ="),
+        ("mine", {}, "has no command", 'add command = "…"'),
         ("claud", {"env": {}}, "has no command", "did you mean claude?"),
         ("mine", {"command": "p", "promt": "stdin"}, "'promt'", "did you mean prompt?"),
+        ("mine", {"command": "p", "colour": "red"}, "'colour'", "known keys: command, prompt"),
+        ("mine", {"command": "p", "prompt": "x"}, "'x'", "one of stdin, argument, file"),
         ("mine", {"command": ""}, "is empty", ""),
         ("mine", {"command": []}, "is empty", ""),
         ("mine", {"command": 5}, "must be text or a list of texts", ""),

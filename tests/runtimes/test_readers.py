@@ -131,7 +131,18 @@ def test_a_subagents_words_are_not_the_result() -> None:
 AUGGIE = {"result": "done", "is_error": False, "subtype": "success", "session_id": "s-1"}
 
 
-@pytest.mark.parametrize("output", [lines(AUGGIE), json.dumps(AUGGIE, indent=2).encode()])
+NESTED = {**AUGGIE, "turns": [{"n": 1}, {}, {"n": 2}], "billing": {"credits": {"used": 1}}}
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        lines(AUGGIE),
+        json.dumps(AUGGIE, indent=2).encode(),
+        json.dumps(NESTED, indent=2).encode(),
+        json.dumps(AUGGIE, indent=2).encode() + b"\n}\nBye\n",
+    ],
+)
 def test_auggie(output: bytes) -> None:
     transcript = read("auggie", b"Some banner\n", output)
     assert (transcript.failed, transcript.text, transcript.session) == (False, "done", "s-1")

@@ -211,6 +211,35 @@ async def test_loading_is_waited_for(home: Home, monkeypatch: pytest.MonkeyPatch
     assert pings == 4
 
 
+#: Kills itself instead of being a server, so many times.
+SHORT_LIVED = """#!/bin/sh
+mkdir "{home}/1" 2>/dev/null || mkdir "{home}/{times}" 2>/dev/null || exec "{binary}" "$@"
+kill -9 $$
+"""
+
+
+def short_lived(home: Home, times: int) -> Path:
+    program = home.path / "server"
+    text = SHORT_LIVED.format(home=home.path, times=times, binary=BINARY)
+    program.write_text(text)
+    program.chmod(0o700)
+    return program
+
+
+async def test_a_server_that_was_killed_at_its_start_is_started_again(
+    home: Home, connected: Connect
+) -> None:
+    server = EmbeddedServer(home, short_lived(home, 1))
+    await server.start()
+    assert await connected(server.endpoint("daemon")).ping()
+    await server.stop()
+
+
+async def test_a_server_that_is_killed_each_time_is_told(home: Home) -> None:
+    with pytest.raises(Unavailable, match="the server ended: killed by signal 9"):
+        await EmbeddedServer(home, short_lived(home, 2)).start()
+
+
 async def test_server_that_ends_at_once_is_told(home: Home) -> None:
     with pytest.raises(Unavailable, match="the server ended: it said nothing"):
         await EmbeddedServer(home, Path("/bin/false")).start()

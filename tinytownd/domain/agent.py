@@ -63,7 +63,8 @@ class Agent(Record):
     `round` is the number of the round that runs now, `task` what it works on; `rounds` counts all
     rounds, `rounds_since_start` those that `max_rounds` bounds. A hold keeps it from starting a
     round before `hold_until`. `since` is when `state` last changed. `failures` counts rounds that
-    failed in a row, `folded` the notes that the next prompt only counts.
+    failed in a row, `folded` the notes that the next prompt only counts. `restart` has it start
+    afresh when it is next looked at.
     """
 
     kind: ClassVar[str] = "agents"

@@ -67,13 +67,15 @@ class Fenced(Conflict):
 class PlanError(BadInput):
     """The plan file has problems.
 
-    `problems` are `{"line": int, "message": str, "hint": str}`, in the order of the file.
+    `problems` are `{"line": int, "message": str, "hint": str}`, in the order of the file; `count`
+    is how many there are, where they are not all told.
     """
 
     kind = "plan"
 
-    def __init__(self, message: str, problems: list[dict[str, object]], *, hint: str = "") -> None:
-        super().__init__(message, hint=hint)
+    def __init__(self, problems: list[dict[str, object]], count: int | None = None) -> None:
+        count = len(problems) if count is None else count
+        super().__init__(f"the plan has {count} problem{'' if count == 1 else 's'}")
         self.problems = problems
 
 

@@ -15,7 +15,7 @@ def advance(noun: str, table: Table, state: str, event: str) -> str:
     if after is None:
         can = ", ".join(table[state])
         raise IllegalTransition(
-            f"{noun} is {state}: it cannot {event}",
-            hint=f"from {state} it can: {can}" if can else "that is final",
+            f"{noun} is {state}: {event} is not possible",
+            hint=f"what is possible: {can}" if can else "that is final",
         )
     return after

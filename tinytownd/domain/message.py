@@ -27,7 +27,10 @@ TRANSITIONS: Table = {
 
 @dataclass(frozen=True)
 class Message(Record):
-    """One message; `sender` and `to` are names, `round` the round that carries it."""
+    """One message; `sender` and `to` are names, `round` the round that carries it.
+
+    `sort` is one of `KINDS`, and called its kind wherever it is shown.
+    """
 
     kind: ClassVar[str] = "messages"
 

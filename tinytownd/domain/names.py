@@ -15,16 +15,23 @@ RESERVED = frozenset({"conductor", "supervisor", "all", "person", "backlog", "da
 MAX_TAG_LENGTH = 64
 #: Most pressing first: the order in which work is handed out.
 PRIORITIES = ("urgent", "high", "normal", "low")
+#: A task's text, a message, a result: bytes of UTF-8, at most.
 MAX_TEXT_BYTES = 1024 * 1024
 
 
-def check_name(name: str, noun: str = "name") -> str:
-    """The name itself, or `BadInput` that says what is wrong with it."""
-    if not NAME.fullmatch(name) or ".." in name:
+def check_id(text: str, noun: str) -> str:
+    """The text itself, or `BadInput` where it does not look like an id: see `NAME`."""
+    if not NAME.fullmatch(text) or ".." in text:
         raise BadInput(
-            f"{shown(name)} cannot be the {noun}",
+            f"{shown(text)} cannot be {noun}",
             hint="1 to 64 of A-Z a-z 0-9 . _ - and a letter or digit first",
         )
+    return text
+
+
+def check_name(name: str, noun: str = "name") -> str:
+    """The name itself, or `BadInput`: not like an id, or a reserved word."""
+    check_id(name, f"the {noun}")
     if name.lower() in RESERVED:
         raise BadInput(f"'{name}' is a reserved word", hint="choose another name")
     return name

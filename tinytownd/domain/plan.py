@@ -31,7 +31,10 @@ MAX_SHOWN = 8
 
 @dataclass(frozen=True)
 class PlanTask:
-    """A task as the plan defines it. `line` is where it starts in the file, from 1."""
+    """A task as the plan defines it, or as a plan file shows the town's.
+
+    `line` is where it starts in the file, from 1; 0 for one that is in no file.
+    """
 
     id: str
     description: str
@@ -55,6 +58,10 @@ class Problem:
     message: str
     hint: str = ""
     key: str = ""
+
+    def to_json(self) -> dict[str, object]:
+        """What is told of it: `{"line": int, "message": str, "hint": str}`."""
+        return {"line": self.line, "message": self.message, "hint": self.hint}
 
 
 @dataclass(frozen=True)

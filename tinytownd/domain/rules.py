@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tinytownd.domain.message import CONDUCTOR, MOST_NOTES, NOTE_LIFE_MS, Message
 from tinytownd.domain.task import Task
 from tinytownd.domain.town import Town
@@ -24,7 +26,8 @@ def fail(town: Town, task: Task, actor: str, reason: str) -> None:
     stop_holder(town, task, actor)
     town.put(task.advance("fail", error=reason, finished_at=town.now, not_before=None))
     town.event("task.failed", actor, task=task.id, agent=task.agent, text=reason)
-    note = f"Task {task.id} failed after {task.attempts} attempts: {reason}"
+    tries = f" after {task.attempts} attempts" if task.attempts > 1 else ""
+    note = f"Task {task.id} failed{tries}: {reason}"
     send(town, "daemon", CONDUCTOR, note, sort="info")
 
 
@@ -48,19 +51,11 @@ def stop_holder(town: Town, task: Task, actor: str) -> None:
     town.wake(agent)
 
 
-def send(town: Town, sender: str, to: str, text: str, **fields: object) -> Message:
+def send(town: Town, sender: str, to: str, text: str, **fields: Any) -> Message:
     """Puts a message into a mailbox, and wakes the agent that it is for."""
     number = town.next_id("messages")
-    message = Message.from_json(
-        {
-            "id": f"m{number}",
-            "seq": number,
-            "sender": sender,
-            "to": to,
-            "text": text,
-            "sent_at": town.now,
-            **fields,
-        }
+    message = Message(
+        id=f"m{number}", seq=number, sender=sender, to=to, text=text, sent_at=town.now, **fields
     )
     town.put(message)
     town.event("message.sent", sender, message=message.id, agent=to, text=first_line(text))
@@ -79,11 +74,16 @@ def fold_notes(town: Town, to: str) -> None:
     spare = waiting[len(old) :]
     old += spare[: max(0, len(spare) - MOST_NOTES)]
     for message in old:
-        town.put(message.advance("fold", acknowledged_at=town.now))
-        town.event("message.folded", "daemon", message=message.id, agent=to)
+        fold(town, message)
     agent = town.find_agent(to)
     if agent is not None and old:
         town.put(agent.but(folded=agent.folded + len(old)))
+
+
+def fold(town: Town, message: Message) -> None:
+    """Takes a note out of its mailbox unread; the history keeps what it said."""
+    town.put(message.advance("fold", acknowledged_at=town.now))
+    town.event("message.folded", "daemon", message=message.id, agent=message.to)
 
 
 def first_line(text: str, width: int = 120) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from tinytownd.domain import rules
 from tinytownd.domain.agent import COUNTED, Agent
 from tinytownd.domain.errors import BadInput, Conflict
 from tinytownd.domain.names import check_label, check_name, check_text
@@ -78,7 +79,7 @@ def add(ctx: Context, name: str, told: dict[str, Any]) -> Agent:
     """Adds an agent to the team on its CLI, or on the town's default one."""
     make_room(ctx, 1)
     fields = {key: value for key, value in told.items() if value is not None}
-    fields["cli"] = ctx.services.installed_cli(fields.get("cli"))
+    fields["cli"] = ctx.host.installed_cli(fields.get("cli"))
     number = ctx.town.next_id("agents")
     agent = Agent(id=f"a{number}", name=name, since=ctx.now, created_at=ctx.now, **fields)
     ctx.town.put(agent)
@@ -91,7 +92,7 @@ def make_room(ctx: Context, more: int) -> None:
     """Refuses what would go beyond `max_agents`."""
     agents = ctx.town.agents.values()
     counted = len(agents) - not_counted(agents)
-    bound = ctx.services.config.town.max_agents
+    bound = ctx.host.config.town.max_agents
     if more and counted + more > bound:
         raise Conflict(
             f"the town has {counted} agents, and max_agents is {bound}",
@@ -178,6 +179,8 @@ def prune(ctx: Context) -> Answer:
     kept = {agent.name: why for agent in ended if (why := why_it_stays(town, agent))}
     gone = [agent for agent in ended if agent.name not in kept]
     for agent in gone:
+        for note in town.inbox(agent.name):
+            rules.fold(town, note)
         town.drop(agent)
         town.event("agent.pruned", ctx.speaker.name, agent=agent.name)
         town.wake(agent)
@@ -188,12 +191,13 @@ def prune(ctx: Context) -> Answer:
 
 
 def why_it_stays(town: Town, agent: Agent) -> str:
-    """What would be lost with an agent: its open tasks, messages that wait for it."""
+    """What would be lost with an agent: open tasks, and messages that ask something of it."""
     owned = [t.id for t in town.tasks.values() if t.agent == agent.name and not t.finished]
     if owned:
         return f"owns {', '.join(owned[:3])}" + (", …" if len(owned) > 3 else "")
-    waiting = len(town.inbox(agent.name))
-    return f"has {waiting} messages that wait" if waiting else ""
+    waiting = sum(message.starts_round for message in town.inbox(agent.name))
+    many = "1 message that waits" if waiting == 1 else f"{waiting} messages that wait"
+    return f"has {many}" if waiting else ""
 
 
 @verb("town.stop", "write")

@@ -8,7 +8,7 @@ from tinytownd.domain.task import Task
 from tinytownd.domain.town import Town
 from tinytownd.handlers import views
 from tinytownd.handlers.registry import Answer, Context, verb
-from tinytownd.handlers.tasks import create, shown
+from tinytownd.handlers.tasks import create, shown, taker
 
 
 def unowned(town: Town) -> list[Task]:
@@ -52,18 +52,17 @@ def claim(ctx: Context, *, task: str, agent: str | None = None) -> Answer:
     found = in_backlog(ctx.town, task)
     if agent is None and ctx.speaker.agent is None:
         raise BadInput("who claims it?", hint=f"tt backlog claim {found.id} NAME")
-    owner = ctx.town.agent(agent if agent is not None else ctx.speaker.name)
-    give(ctx, found, owner.name)
+    give(ctx, found, agent if agent is not None else ctx.speaker.name)
     return shown(ctx.town, found.id)
 
 
 @verb("backlog.assign_all", "write")
 def assign_all(ctx: Context, *, agent: str) -> Answer:
     """The whole backlog goes to one agent."""
-    owner = ctx.town.agent(agent)
+    ctx.town.agent(agent)
     given = [task.id for task in unowned(ctx.town)]
     for task in given:
-        give(ctx, ctx.town.tasks[task], owner.name)
+        give(ctx, ctx.town.tasks[task], agent)
     return lambda: {"tasks": [views.task(ctx.town, ctx.town.tasks[task]) for task in given]}
 
 
@@ -75,7 +74,8 @@ def remove(ctx: Context, *, task: str) -> Answer:
     return shown(ctx.town, found.id)
 
 
-def give(ctx: Context, task: Task, owner: str) -> None:
-    """Writes a new owner into a task of the backlog."""
+def give(ctx: Context, task: Task, name: str) -> None:
+    """Gives a task of the backlog to an agent; raises `NotFound`, or `Conflict` for a shell."""
+    owner = taker(ctx.town, name, task.run)
     ctx.town.put(task.but(agent=owner))
     ctx.town.event("task.moved", ctx.speaker.name, task=task.id, agent=owner)

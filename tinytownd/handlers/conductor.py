@@ -51,5 +51,5 @@ def status(ctx: Context) -> dict[str, object]:
         "tasks": [views.task(town, task) for task in town.tasks.values() if task.plan],
         "agents": views.agents(town),
         "missing": views.missing(town),
-        "event": ctx.services.store.last_event,
+        "event": ctx.host.store.last_event,
     }

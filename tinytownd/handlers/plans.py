@@ -10,6 +10,7 @@ from tinytownd.domain.errors import PlanError
 from tinytownd.domain.plan import (
     Plan,
     PlanTask,
+    Problem,
     digest,
     find_warnings,
     is_group,
@@ -34,7 +35,7 @@ def check(ctx: Context, *, text: str) -> dict[str, object]:
     del ctx
     plan = planfile.parse(text)
     return {
-        "description": plan.description,
+        "description": plan.description or None,
         "waves": [[_wave_task(task, plan) for task in wave] for wave in waves(plan)],
         "groups": [
             {
@@ -45,9 +46,7 @@ def check(ctx: Context, *, text: str) -> dict[str, object]:
             for task in plan.tasks
             if is_group(task, plan)
         ],
-        "warnings": [
-            {"line": p.line, "message": p.message, "hint": p.hint} for p in find_warnings(plan)
-        ],
+        "warnings": [warning.to_json() for warning in find_warnings(plan)],
     }
 
 
@@ -100,11 +99,20 @@ def push(ctx: Context, *, text: str, prune: bool = False, adopt_status: bool = F
 
 def _told(town: Town, task_id: str, what: str) -> dict[str, object]:
     task = town.tasks[task_id]
-    why = {
-        "kept": f"changed in the file, but it is {task.state}",
-        "removed": "not in the file any more",
-    }.get(what)
+    why = {"kept": _why_kept(task), "removed": "not in the file any more"}.get(what)
     return {"id": task_id, "state": task.state, "why": why}
+
+
+def _why_kept(task: Task) -> str:
+    """Why a changed definition was left; for a task that can be retried, also the way to have it.
+
+    While the conductor is off, one that is retried waits, and the next push may change it.
+    """
+    why = f"changed in the file, but it is {task.state}"
+    if task.state not in ("failed", "cancelled"):
+        return why
+    way = f"tt conductor stop, tt task retry {task.id}, tt sync push"
+    return f"{why}; to have it tried again as it is there: {way}"
 
 
 def leave(ctx: Context, task: Task, *, prune: bool) -> bool:
@@ -128,19 +136,19 @@ def refuse_taken_ids(town: Town, plan: Plan) -> None:
 
     One with the same description is that task, as `tt sync pull --all` wrote it: it joins the plan.
     """
-    problems: list[dict[str, object]] = [
-        {
-            "line": task.line,
-            "message": f"id '{task.id}' belongs to a task that is not of this plan",
-            "hint": "choose another id",
-        }
+    problems = [
+        Problem(
+            task.line,
+            f"id '{task.id}' belongs to a task that is not of this plan",
+            "choose another id",
+        ).to_json()
         for task in plan.tasks
         if (there := town.tasks.get(task.id)) is not None
         and there.digest is None
         and there.description != task.description
     ]
     if problems:
-        raise PlanError(f"the plan has {len(problems)} problems", problems)
+        raise PlanError(problems)
 
 
 def push_one(ctx: Context, plan: Plan, definition: PlanTask, done: Push, *, adopt: bool) -> None:
@@ -158,7 +166,7 @@ def push_one(ctx: Context, plan: Plan, definition: PlanTask, done: Push, *, adop
         town.event("task.created", ctx.speaker.name, task=task.id, agent=task.agent)
         done.added.append(task.id)
         return
-    back = there.state == "cancelled" and there.error == REMOVED
+    back = was_pruned(there)
     if there.plan is None:
         there = there.but(plan=MAIN, digest=there.digest or told["digest"])
         there = there.advance("retry", error=None, finished_at=None) if back else there
@@ -177,6 +185,11 @@ def push_one(ctx: Context, plan: Plan, definition: PlanTask, done: Push, *, adop
         town.put(adopted(fresh, definition, ctx.now) if adopt else fresh)
         town.event("task.edited", ctx.speaker.name, task=there.id, text="by the plan file")
         done.updated.append(there.id)
+
+
+def was_pruned(task: Task) -> bool:
+    """Whether the task was cancelled because the file has it no more."""
+    return task.state == "cancelled" and task.error == REMOVED
 
 
 def is_same(there: Task, told: dict[str, Any]) -> bool:
@@ -218,18 +231,20 @@ def adopted(task: Task, definition: PlanTask, now: int) -> Task:
 
 @verb("plan.pull", "read")
 def pull(ctx: Context, *, text: str, all: bool = False) -> dict[str, object]:
-    """The file's text with states, agents and results of the town; `all` appends its others."""
+    """The file's text with states, agents and results of the town; `all` appends its others.
+
+    What was pruned is not appended: pushed again, it would come back.
+    """
     town = ctx.town
-    plan_ids = {task.id for task in town.tasks.values() if task.plan == MAIN}
-    states = {task.id: state_of(task) for task in town.tasks.values() if task.id in plan_ids}
-    others = [state_of(task) for task in town.tasks.values()] if all else []
-    written, changed = planfile.update(text, states, others)
+    states = {task.id: state_of(task) for task in town.tasks.values() if task.plan == MAIN}
+    others = [state_of(task) for task in town.tasks.values() if not was_pruned(task)]
+    written, changed = planfile.update(text, states, others if all else [])
     return {"text": written, "changed": [{"id": one} for one in changed]}
 
 
-def state_of(task: Task) -> planfile.TaskState:
+def state_of(task: Task) -> PlanTask:
     """A task as the plan file shows it."""
-    return planfile.TaskState(
+    return PlanTask(
         id=task.id,
         description=task.description,
         status=task.state,

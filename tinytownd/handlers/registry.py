@@ -21,6 +21,7 @@ from tinytownd.domain.agent import Agent
 from tinytownd.domain.errors import BadInput
 from tinytownd.domain.names import check_encoding, did_you_mean, shown
 from tinytownd.domain.town import Town
+from tinytownd.handlers.services import Daemon, Host
 
 #: What to answer, once the town has settled.
 Answer = Callable[[], dict[str, object]]
@@ -45,11 +46,25 @@ class Context:
 
     town: Town
     speaker: Speaker
+    #: The open town for its verbs, the daemon for those of the home: see `host` and `daemon`.
     services: Any = None
 
     @property
     def now(self) -> int:
+        """Milliseconds since the epoch."""
         return self.town.now
+
+    @property
+    def host(self) -> Host:
+        """The open town, for its verbs."""
+        host: Host = self.services
+        return host
+
+    @property
+    def daemon(self) -> Daemon:
+        """The daemon, for verbs of the home."""
+        daemon: Daemon = self.services
+        return daemon
 
 
 @dataclass(frozen=True)

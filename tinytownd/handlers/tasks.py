@@ -8,6 +8,7 @@ from typing import Any
 from tinytownd.domain import names, rules
 from tinytownd.domain.errors import BadInput, Conflict, Fenced, NotFound
 from tinytownd.domain.names import check_priority, check_tag, check_text
+from tinytownd.domain.plan import SHELL
 from tinytownd.domain.task import STATES, Task
 from tinytownd.domain.town import Town
 from tinytownd.handlers import views
@@ -56,7 +57,7 @@ def assign(
     priority: str = "normal",
 ) -> Answer:
     """A task for an agent, handed out at once or when what it is after is completed."""
-    owner = ctx.town.agent(agent).name
+    owner = taker(ctx.town, agent, run=None)
     task = create(
         ctx, text, agent=owner, after=after or [], tags=tuple(tags or ()), priority=priority
     )
@@ -253,7 +254,18 @@ def owner_of(ctx: Context, task: Task, name: str) -> str:
     """The agent's own spelling of its name; a group has no owner."""
     if task.group:
         raise Conflict(f"{task.id} is a group: nobody executes it")
-    return ctx.town.agent(name).name
+    return taker(ctx.town, name, task.run)
+
+
+def taker(town: Town, name: str, run: str | None) -> str:
+    """An agent's own spelling of its name, if it can do such a task; a shell runs commands only."""
+    agent = town.agent(name)
+    if agent.cli == SHELL and run is None:
+        raise Conflict(
+            f"{agent.name} runs commands, and this is a text",
+            hint='a command is a task with run = "…" in tasks.toml',
+        )
+    return agent.name
 
 
 def not_started(task: Task, done: str) -> Task:

@@ -15,7 +15,7 @@ MAX_HISTORY = 10_000
 @verb("town.status", "read")
 def status(ctx: Context) -> dict[str, object]:
     """The town at a glance, and the last event that this takes into account."""
-    return {**views.status(ctx.town), "event": ctx.services.store.last_event}
+    return {**views.status(ctx.town), "event": ctx.host.store.last_event}
 
 
 @verb("town.history", "query")
@@ -28,7 +28,7 @@ async def history(
     who = ctx.town.agent(agent).name if agent is not None else None
     what = ctx.town.task(task).id if task is not None else None
     count = limit if who is None and what is None else MAX_HISTORY
-    events = await ctx.services.store.history(count)
+    events = await ctx.host.store.history(count)
     fits = [
         event
         for event in events
@@ -50,11 +50,14 @@ def wait(
     task: str | None = None,
     all: bool = False,
 ) -> dict[str, object] | None:
-    """Answers once the agents are idle, the task is finished, or nothing is left to do."""
+    """Answers once the agents are idle, the task is finished, or nothing is left to do.
+
+    A task that is held by one that failed or was cancelled is not waited for: it counts as failed.
+    """
     town = ctx.town
     if task is not None:
         found = town.task(task)
-        if not found.finished:
+        if not found.finished and found.id not in held_by_failure(town):
             return None
         return {"failed": [views.task(town, found)] if found.state != "completed" else []}
     if all:

@@ -119,7 +119,7 @@ def plan(town: Town) -> View:
     """The plan as a whole: its tasks that somebody executes, by state."""
     counts = town.plan_counts
     return {
-        "description": town.meta.plan,
+        "description": town.meta.plan or None,
         "state": plan_state(town),
         "total": sum(counts.values()),
         "completed": counts["completed"],

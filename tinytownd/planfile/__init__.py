@@ -1,6 +1,6 @@
 """The plan file, `tasks.toml`: read into a plan, and brought up to date with the town."""
 
 from tinytownd.planfile.read import parse
-from tinytownd.planfile.write import TaskState, update
+from tinytownd.planfile.write import update
 
-__all__ = ["TaskState", "parse", "update"]
+__all__ = ["parse", "update"]

@@ -84,9 +84,7 @@ def _choice(key: str, allowed: Sequence[str]) -> Check:
 
 
 def _check_id(value: str) -> None:
-    if not names.NAME.fullmatch(value) or ".." in value:
-        hint = "1 to 64 of A-Z a-z 0-9 . _ - and a letter or digit first"
-        raise BadInput(f"{shown(value)} cannot be an id", hint=hint)
+    names.check_id(value, "an id")
 
 
 def _check_flag(value: object) -> None:

@@ -142,7 +142,4 @@ def _error(problems: list[Problem]) -> PlanError:
     told = sorted(problems, key=lambda problem: problem.line)[:MAX_PROBLEMS]
     if count > MAX_PROBLEMS:
         told.append(Problem(told[-1].line, f"and {count - MAX_PROBLEMS} more problems"))
-    message = f"the plan has {count} problem{'' if count == 1 else 's'}"
-    return PlanError(
-        message, [{"line": p.line, "message": p.message, "hint": p.hint} for p in told]
-    )
+    return PlanError([problem.to_json() for problem in told], count)

@@ -8,7 +8,6 @@ seconds for 10,000 tasks, and puts a new key behind the comment that belongs to 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass
 
 import tomlkit
 
@@ -20,28 +19,12 @@ from tinytownd.planfile.read import read
 Edit = tuple[int, int, str]
 
 
-@dataclass(frozen=True)
-class TaskState:
-    """A task as the town has it. `status` is its state, `agent` its owner's name."""
-
-    id: str
-    description: str
-    status: str = "pending"
-    agent: str | None = None
-    result: str | None = None
-    parent: str | None = None
-    depends_on: tuple[str, ...] = ()
-    tags: tuple[str, ...] = ()
-    priority: str = "normal"
-    run: str | None = None
-    epic: bool = False
-
-
 def update(
-    text: str, states: Mapping[str, TaskState], extra: Sequence[TaskState] = ()
+    text: str, states: Mapping[str, PlanTask], extra: Sequence[PlanTask] = ()
 ) -> tuple[str, list[str]]:
     """Write status, agent and result of the file's tasks into the text, and append `extra`.
 
+    `states` are tasks as the town has them, by id: `status` is a state, `agent` the owner's name.
     Returns the text and the ids of the tasks that changed in it or are new to it. Doing it again
     changes nothing. Tasks without a state stay as they are. Raises `PlanError` for a text that
     cannot be read; one without any task can.
@@ -62,7 +45,7 @@ def update(
     return text, changed + [state.id for state in new]
 
 
-def _changes(task: PlanTask, plan: Plan, state: TaskState) -> dict[str, str | None]:
+def _changes(task: PlanTask, plan: Plan, state: PlanTask) -> dict[str, str | None]:
     """The keys to write, and their values; None takes a key out."""
     changes: dict[str, str | None] = {}
     if state.status != task.status:
@@ -110,7 +93,7 @@ def _replace(text: str, edits: list[Edit]) -> str:
     return "".join([*pieces, text[done:]])
 
 
-def _block(state: TaskState, ids: Set[str], newline: str) -> str:
+def _block(state: PlanTask, ids: Set[str], newline: str) -> str:
     """A task as a new table. What it names must be in the file: other references are left out."""
     depends_on = [id_ for id_ in state.depends_on if id_ in ids]
     values = {

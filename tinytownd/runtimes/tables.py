@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import difflib
-import re
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any, get_args
 
 from tinytownd.domain.errors import BadInput
+from tinytownd.domain.names import did_you_mean
 from tinytownd.runtimes.catalogue import PRESETS, PromptBy, Runtime
 from tinytownd.runtimes.readers import READERS
+from tinytownd.settings import ENV_NAME
 
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_PROMPT_BY = ("stdin", "argument", "file")
+#: Judges a key's value: its name for messages, the value → what the runtime gets, or `BadInput`.
+_Check = Callable[[str, object], object]
 
 
 def from_table(name: str, table: Mapping[str, object]) -> Runtime:
@@ -28,16 +28,15 @@ def from_table(name: str, table: Mapping[str, object]) -> Runtime:
     """
     preset = PRESETS.get(name)
     if preset is None and "command" not in table:
-        raise BadInput(
-            f"agent_clis.{name} has no command.",
-            hint=f'Add command = "…"{_meant(name, PRESETS)}',
-        )
+        near = did_you_mean(name, PRESETS)
+        hint = 'add command = "…"' + (f"; {near}" if near else "")
+        raise BadInput(f"agent_clis.{name} has no command", hint=hint)
     changes: dict[str, Any] = {}
     for key, value in table.items():
         if key not in _KEYS:
             raise BadInput(
-                f"agent_clis.{name} has the unknown key {key!r}.",
-                hint=f"Keys are {', '.join(_KEYS)}{_meant(key, _KEYS)}",
+                f"agent_clis.{name} has the unknown key {key!r}",
+                hint=did_you_mean(key, _KEYS) or f"known keys: {', '.join(_KEYS)}",
             )
         attribute, check = _KEYS[key]
         changes[attribute] = check(f"agent_clis.{name}.{key}", value)
@@ -47,7 +46,7 @@ def from_table(name: str, table: Mapping[str, object]) -> Runtime:
 
 
 def _complete(runtime: Runtime) -> Runtime:
-    """Put the fragments and the prompt where the command does not say: at its end, prompt last."""
+    """Puts the fragments and the prompt where the command does not say: at its end, prompt last."""
     argv = list(runtime.argv)
     argv += ["{model}"] * bool(runtime.model and "{model}" not in argv)
     argv += ["{resume}"] * bool(runtime.resume and "{resume}" not in argv)
@@ -61,86 +60,71 @@ def _words(where: str, value: object) -> tuple[str, ...]:
     try:
         words = shlex.split(value) if isinstance(value, str) else value
     except ValueError as error:
-        raise BadInput(f"{where} cannot be split into words: {error}.") from error
+        raise BadInput(f"{where} cannot be split into words: {error}") from error
     if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
-        raise BadInput(f"{where} must be text or a list of texts.")
+        raise BadInput(f"{where} must be text or a list of texts")
     if any("\0" in word for word in words):
-        raise BadInput(f"{where} contains a NUL character.")
+        raise BadInput(f"{where} has a NUL character")
     return tuple(words)
 
 
 def _command(where: str, value: object) -> tuple[str, ...]:
     words = _words(where, value)
     if not words or not words[0]:
-        raise BadInput(f"{where} is empty.", hint="Name the program to start.")
+        raise BadInput(f"{where} is empty", hint="name the program to start")
     return words
 
 
-def _resume(where: str, value: object) -> tuple[str, ...]:
-    words = _words(where, value)
-    if words and not any("{session}" in word for word in words):
-        raise BadInput(
-            f"{where} does not say where the session goes.",
-            hint='For example: resume = "--resume {session}"',
-        )
-    return words
+def _fragment(what: str, example: str) -> _Check:
+    """A check of arguments that are used only where `what` is there: they must name it."""
 
+    def check(where: str, value: object) -> tuple[str, ...]:
+        words = _words(where, value)
+        if words and not any(f"{{{what}}}" in word for word in words):
+            message = f"{where} does not say where the {what} goes"
+            raise BadInput(message, hint=f'for example "{example}"')
+        return words
 
-def _model(where: str, value: object) -> tuple[str, ...]:
-    words = _words(where, value)
-    if words and not any("{model}" in word for word in words):
-        raise BadInput(
-            f"{where} does not say where the model goes.",
-            hint='For example: model = "--model {model}"',
-        )
-    return words
+    return check
 
 
 def _text(where: str, value: object) -> str:
     if not isinstance(value, str):
-        raise BadInput(f"{where} must be text.")
+        raise BadInput(f"{where} must be text")
     return value
 
 
-def _prompt(where: str, value: object) -> PromptBy:
-    return cast(PromptBy, _one_of(where, value, _PROMPT_BY))
+def _one_of(names: Collection[str]) -> _Check:
+    """A check of texts of which there are only some."""
 
+    def check(where: str, value: object) -> str:
+        text = _text(where, value)
+        if text not in names:
+            hint = did_you_mean(text, names) or f"one of {', '.join(names)}"
+            raise BadInput(f"{where} cannot be {text!r}", hint=hint)
+        return text
 
-def _reader(where: str, value: object) -> str:
-    return _one_of(where, value, tuple(READERS))
-
-
-def _one_of(where: str, value: object, names: tuple[str, ...]) -> str:
-    text = _text(where, value)
-    if text not in names:
-        raise BadInput(
-            f"{where} is {text!r}.", hint=f"It is one of {', '.join(names)}{_meant(text, names)}"
-        )
-    return text
+    return check
 
 
 def _env(where: str, value: object) -> Mapping[str, str]:
     if not isinstance(value, Mapping):
-        raise BadInput(f"{where} must be a table.", hint='For example: env = { NAME = "value" }')
+        raise BadInput(f"{where} must be a table", hint='for example env = { NAME = "value" }')
     for variable, text in value.items():
-        if not isinstance(variable, str) or not _VARIABLE.fullmatch(variable):
-            raise BadInput(f"{where} has the impossible variable name {variable!r}.")
+        if not isinstance(variable, str) or not ENV_NAME.fullmatch(variable):
+            raise BadInput(f"{where} has the impossible variable name {variable!r}")
         if "\0" in _text(f"{where}.{variable}", text):
-            raise BadInput(f"{where}.{variable} contains a NUL character.")
+            raise BadInput(f"{where}.{variable} has a NUL character")
     return dict(value)
 
 
-def _meant(word: str, known: Mapping[str, object] | tuple[str, ...]) -> str:
-    close = difflib.get_close_matches(word, list(known), n=1)
-    return f"; did you mean {close[0]}?" if close else "."
-
-
-_KEYS: Mapping[str, tuple[str, Callable[[str, object], object]]] = {
+#: Key → the attribute of `Runtime` that it gives, and what judges and converts its value.
+_KEYS: Mapping[str, tuple[str, _Check]] = {
     "command": ("argv", _command),
-    "prompt": ("prompt", _prompt),
-    "model": ("model", _model),
-    "resume": ("resume", _resume),
-    "reader": ("reader", _reader),
+    "prompt": ("prompt", _one_of(get_args(PromptBy))),
+    "model": ("model", _fragment("model", "--model {model}")),
+    "resume": ("resume", _fragment("session", "--resume {session}")),
+    "reader": ("reader", _one_of(READERS)),
     "env": ("env", _env),
     "install": ("install", _text),
 }

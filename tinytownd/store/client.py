@@ -123,10 +123,10 @@ async def set_user(client: Client, command: list[str]) -> bool:
 
 
 async def drop_user(client: Client, user: str) -> None:
-    """Takes a user away, and closes its connections."""
+    """Takes a user away, and closes its connections. Raises what says that Redis is away."""
     try:
         await client.execute_command("ACL", "DELUSER", user)
-    except RedisError as error:
+    except ResponseError as error:
         log.warning("redis.user_stays", user=user, error=str(error))
 
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
+import anyio
 import redis.asyncio
 import structlog
 from redis.exceptions import ResponseError
@@ -122,8 +123,7 @@ class CommandReader:
         self.finished(command)
         if command.entry.stream in self._cursors:
             self._cursors[command.entry.stream] = "0"
-            with contextlib.suppress(*LOST):  # then all streams are read from their start anyway
-                await self._interrupt()
+            await self._interrupt()
 
     async def run(self) -> None:
         """Reads until it is cancelled; a server that is away is waited for."""
@@ -131,7 +131,7 @@ class CommandReader:
         while True:
             try:
                 # One connection of its own, or its id would not be that of the blocked one.
-                async with self._blocking.client() as connection:
+                async with self._connection() as connection:
                     await self._start_over()
                     wait = FIRST_WAIT
                     await self._read_on(connection)
@@ -148,12 +148,23 @@ class CommandReader:
             except (*LOST, ResponseError, TownError) as error:
                 log.warning("redis.still_away", error=str(error), seconds=wait)
 
+    @contextlib.asynccontextmanager
+    async def _connection(self) -> AsyncIterator[redis.asyncio.Redis]:
+        connection = self._blocking.client()
+        try:
+            yield await connection.initialize()
+        finally:
+            # anyio cancels again what waits after a cancellation: the connection would stay open.
+            with anyio.CancelScope(shield=True):
+                await connection.aclose()
+
     async def _read_on(self, connection: redis.asyncio.Redis) -> None:
         self._reader_id = await connection.client_id()
         while True:
             self._reads += 1
             if not self._cursors:
                 await asyncio.sleep(FIRST_WAIT)
+                await connection.ping()  # nobody else would find out that the server is gone
                 continue
             asked = dict(self._cursors)
             streams: Any = asked
@@ -257,8 +268,9 @@ class CommandReader:
     async def _interrupt(self) -> None:
         """Has the reader ask again: a read under way does not know of a cursor that changed."""
         reads = self._reads
-        while self._reader_id and self._reads == reads:
-            await self._client.client_unblock(self._reader_id)
+        with contextlib.suppress(*LOST):  # then all streams are read from their start anyway
+            while self._reader_id and self._reads == reads:
+                await self._client.client_unblock(self._reader_id)
 
 
 def _beyond(entry_id: str) -> bool:

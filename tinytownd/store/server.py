@@ -130,14 +130,17 @@ class EmbeddedServer:
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + START_SECONDS
-        spawned = False
+        spawned = killed = False
         while (state := await self._probe()) != "ready":
             if state == "loading":
                 deadline = loop.time() + START_SECONDS
             elif not spawned:
                 spawned = self._spawn()
-            elif self._process and self._process.poll() is not None:
-                raise Unavailable(f"the server ended: {self._last_words()}", hint=self._log_hint())
+            elif self._process and (code := self._process.poll()) is not None:
+                if code >= 0 or killed:
+                    why = self._last_words() if code >= 0 else f"killed by signal {-code}"
+                    raise Unavailable(f"the server ended: {why}", hint=self._log_hint())
+                spawned, killed = False, True  # by somebody, once: the next one may live
             if loop.time() > deadline:
                 raise Unavailable(
                     f"a server holds {self._home.data} but does not answer on {self._home.socket}",

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from importlib import resources
 from typing import Any, TypeVar
@@ -142,33 +142,23 @@ class TownStore:
 
     async def view(self, look: Callable[[Town], T]) -> T:
         """The same, waiting for Redis as long as it takes: for those that must not give up."""
-        wait = FIRST_WAIT
-        while True:
-            try:
-                return await self.read(look)
-            except (*LOST, Unavailable) as error:
-                log.warning("store.waiting", town=self.id, error=str(error), seconds=wait)
-                await asyncio.sleep(wait)
-                wait = min(wait * 2, LONGEST_WAIT)
+        return await patiently(lambda: self.read(look), (*LOST, Unavailable), town=self.id)
 
     async def transact(self, decide: Callable[[Town], T]) -> T:
         """Decides and writes, waiting for Redis as long as it takes: for the daemon's own facts.
 
         `decide` may be called again on a freshly read town when a write was lost.
         """
-        wait = FIRST_WAIT
         attempt = Attempt()
+
+        async def once() -> T:
+            async with self._lock:
+                result: T = await self._once(decide, attempt, None)
+                return result
+
         self._attempts[attempt.tx] = attempt
         try:
-            while True:
-                try:
-                    async with self._lock:
-                        result: T = await self._once(decide, attempt, None)
-                        return result
-                except (*LOST, Unavailable) as error:
-                    log.warning("store.waiting", town=self.id, error=str(error), seconds=wait)
-                    await asyncio.sleep(wait)
-                    wait = min(wait * 2, LONGEST_WAIT)
+            return await patiently(once, (*LOST, Unavailable), town=self.id)
         finally:
             del self._attempts[attempt.tx]
 
@@ -288,6 +278,22 @@ class TownStore:
             ],
         )
         return status, last
+
+
+async def patiently(
+    attempt: Callable[[], Awaitable[T]],
+    passing: tuple[type[Exception], ...] = LOST,
+    **about: object,
+) -> T:
+    """Tries until Redis is there, as long as it takes; `about` is for the log."""
+    wait = FIRST_WAIT
+    while True:
+        try:
+            return await attempt()
+        except passing as error:
+            log.warning("store.waiting", **about, error=str(error), seconds=wait)
+            await asyncio.sleep(wait)
+            wait = min(wait * 2, LONGEST_WAIT)
 
 
 def read_script(name: str) -> str:

@@ -149,6 +149,8 @@ class Supervisor:
     async def _follow(self, running: Round, *, adopted: bool) -> None:
         runner = RoundRunner(self.host, self.agent_id, running, self._wake)
         ending = await (runner.take_over() if adopted else runner.run())
+        agent = await self.host.store.view(lambda town: town.agents[self.agent_id])
+        await self.host.leave(agent)
         await self.host.store.transact(lambda town: self._finish(town, running.id, ending))
 
     def _finish(self, town: Town, round_id: str, ending: Ending) -> None:

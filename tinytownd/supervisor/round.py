@@ -14,7 +14,6 @@ from tinytownd.domain.agent import Agent
 from tinytownd.domain.errors import TownError
 from tinytownd.domain.message import Round
 from tinytownd.domain.town import Town
-from tinytownd.runtimes.catalogue import Runtime
 from tinytownd.runtimes.process import RoundFiles, RoundProcess, adopt, spawn
 from tinytownd.runtimes.readers import Reader, Transcript, reader
 from tinytownd.runtimes.verdict import verdict
@@ -95,22 +94,31 @@ class RoundRunner:
             log.warning("round.not_started", **self._about, error=str(error))
             return self._ending("failed", error=f"it could not be started: {error}")
         log.info("round.started", **self._about, pid=process.pid, cli=runtime.name)
-        return await self._follow(process, runtime)
+        return await self._follow(process, runtime.reader)
 
     async def take_over(self) -> Ending:
         """Follows a round that an earlier daemon started, or finds that it never was."""
         agent, directory, _ = await self.host.store.view(self._prepare)
         files = RoundFiles(directory)
         try:
-            runtime = self.host.runtime(self.running.cli)
             process = adopt(files, self.running.token)
-            if process is None:
-                return self._ending("interrupted", error="the daemon ended before it started")
-            await self.host.readmit(agent, self.running)
-        except (OSError, TownError) as error:
+        except OSError as error:
+            # It may run all the same: it is ended, or its task would be in two rounds.
+            await RoundProcess(files, self.running.token, None).wait()
             return self._ending("failed", error=f"it could not be taken over: {error}")
+        if process is None:
+            return self._ending("interrupted", error="the daemon ended before it started")
+        await self.host.readmit(agent, self.running)
         log.info("round.taken_over", **self._about, pid=process.pid)
-        return await self._follow(process, runtime)
+        return await self._follow(process, self._reader())
+
+    def _reader(self) -> str:
+        """The reader of the CLI's transcript; plain text while the configuration is broken."""
+        try:
+            return self.host.runtime(self.running.cli).reader
+        except TownError as error:
+            log.warning("config.broken", **self._about, error=error.message)
+            return "text"
 
     @property
     def _about(self) -> dict[str, object]:
@@ -129,8 +137,8 @@ class RoundRunner:
         task = town.tasks.get(self.running.task or "")
         return agent, directory, prompt.write(town, agent, task, messages, self.running.folded)
 
-    async def _follow(self, process: RoundProcess, runtime: Runtime) -> Ending:
-        tail = Tail(process.files.stdout, reader(runtime.reader))
+    async def _follow(self, process: RoundProcess, form: str) -> Ending:
+        tail = Tail(process.files.stdout, reader(form))
         over = asyncio.ensure_future(process.wait())
         try:
             stop = await self._watch(process, tail, over)
@@ -139,8 +147,6 @@ class RoundRunner:
             over.cancel()
             process.detach()
             raise
-        agent = await self.host.store.view(lambda town: town.agents[self.agent_id])
-        await self.host.leave(agent)
         ending = self._judge(tail.finish(process.files.stderr), code, process, stop)
         log.info("round.ended", **self._about, outcome=ending.how, code=code, error=ending.error)
         return ending

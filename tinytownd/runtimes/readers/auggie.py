@@ -2,26 +2,39 @@
 
 from __future__ import annotations
 
-from tinytownd.runtimes.readers.base import LINE_LIMIT, JsonLines, Record, session, words
+from tinytownd.runtimes.readers.base import (
+    LINE_LIMIT,
+    Clock,
+    JsonLines,
+    Record,
+    local_now,
+    session,
+    words,
+)
 from tinytownd.runtimes.readers.limits import limit_in
 
 
 class Auggie(JsonLines):
-    """Takes the object on one line, or spread over lines between a lone `{` and a lone `}`."""
+    """Takes the object on one line, or spread over lines from a lone `{` to the `}` that fits."""
 
     format = "auggie"
 
-    def line(self, line: bytes) -> None:
-        if line == b"{":
-            self._spread = bytearray()
-        if self._spread is not None:
-            self._spread += line
-            if line == b"}" or len(self._spread) > LINE_LIMIT:
-                line, self._spread = bytes(self._spread), None
-        if self._spread is None:
-            super().line(line)
+    def __init__(self, clock: Clock = local_now) -> None:
+        super().__init__(clock)
+        self._spread = bytearray()
+        self._depth = 0
 
-    _spread: bytearray | None = None
+    def line(self, line: bytes) -> None:
+        if not self._spread and line != b"{":
+            super().line(line)
+            return
+        self._spread += line
+        # As JSON is indented, what opens ends its line, and what closes begins one.
+        self._depth += line.endswith((b"{", b"[")) - line.startswith((b"}", b"]"))
+        if self._depth == 0 or len(self._spread) > LINE_LIMIT:
+            whole, self._depth = bytes(self._spread), 0
+            self._spread.clear()
+            super().line(whole)
 
     def record(self, record: Record) -> None:
         if "result" not in record and "is_error" not in record:

@@ -1,0 +1,43 @@
+"""The command reader while Redis is away: what it was told counts, and somebody notices."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.store.steps import Cut, post, running, until
+from tinytownd.home import Endpoint
+from tinytownd.store import keys
+from tinytownd.store.client import Client, connect
+
+
+async def test_a_stream_is_followed_even_if_its_reader_cannot_be_told(
+    server: Endpoint, tmp_path: Path, blocking: Client, client: Client, town_id: str
+) -> None:
+    own, anns = keys.commands_key(town_id), keys.commands_key(town_id, "a1")
+    async with Cut(server, tmp_path / "cut.sock") as cut:
+        cut_client = connect(cut.endpoint)
+        async with running(blocking, cut_client) as reader:
+            await reader.follow(anns)
+            await post(client, anns)
+            await reader.got(1)
+            cut.swallow("UNBLOCK")
+            await reader.follow(own)
+            assert cut.cuts == 1
+            command = await post(client, own)
+            assert (await reader.got(2))[1] == command
+        await cut_client.aclose()
+
+
+async def test_a_reader_of_nothing_notices_that_the_server_is_away(
+    server: Endpoint, tmp_path: Path, client: Client
+) -> None:
+    async with Cut(server, tmp_path / "cut.sock") as cut:
+        cut_client = connect(cut.endpoint, blocking=True)
+        async with running(cut_client, client) as reader:
+            cut.swallow("PING")
+
+            async def revived() -> bool:
+                return reader.revived > 0
+
+            await until(revived)
+        await cut_client.aclose()

@@ -1,0 +1,134 @@
+"""Who is in a round may speak, and nobody else, however often Redis goes away meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from types import MappingProxyType, SimpleNamespace
+from typing import Any
+
+import pytest
+
+from tests.store.steps import Cut, post
+from tinytownd.domain.agent import Agent
+from tinytownd.domain.message import Round
+from tinytownd.domain.town import Meta, Town
+from tinytownd.home import Endpoint, Home
+from tinytownd.host import TownHost
+from tinytownd.place import Place
+from tinytownd.store import keys
+from tinytownd.store.client import Client, connect
+from tinytownd.store.commands import CommandReader
+from tinytownd.store.town import LOST
+from tinytownd.supervisor.slots import Slots
+
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed <StreamWriter:ResourceWarning")
+ANN = Agent(id="a1", name="ann", cli="shell", state="working", round="1")
+RUNNING = Round(id="1", agent="ann", token="secret", cli="shell", cwd="/")
+
+
+@pytest.fixture
+async def cut(server: Endpoint, tmp_path: Path) -> AsyncIterator[Cut]:
+    async with Cut(server, tmp_path / "wire.sock") as cut:
+        yield cut
+
+
+@pytest.fixture
+async def host(cut: Cut, client: Client, town_id: str, tmp_path: Path) -> AsyncIterator[TownHost]:
+    """A town with an agent in a round, over a wire that can be cut; nothing reads commands."""
+    daemon = connect(cut.endpoint)
+    around: Any = SimpleNamespace(
+        home=Home(tmp_path / "home"),
+        client=daemon,
+        reader=CommandReader(daemon, daemon, lambda _: asyncio.sleep(0), lambda: asyncio.sleep(0)),
+        slots=Slots(lambda: 1),
+        users_env=MappingProxyType({"PATH": "/bin"}),
+        agent_endpoint=lambda user, password: Endpoint(socket="s", user=user, password=password),
+    )
+    around.home.create()
+    where = Place(tmp_path / "town")
+    where.directory.mkdir()
+    where.make("x", "shell")
+    host = TownHost(around, where, town_id)
+    await host.store.create(Meta(id=town_id, name="x", dir=str(tmp_path / "town")))
+
+    def at_work(town: Town) -> None:
+        town.put(ANN)
+        town.put(RUNNING)
+
+    await host.store.transact(at_work)
+    yield host
+    await host.close()
+    await daemon.aclose()
+    await client.execute_command("ACL", "DELUSER", f"tt-{town_id}-a1")
+
+
+async def may_speak(client: Client, town_id: str) -> bool:
+    return f"tt-{town_id}-a1" in await client.execute_command("ACL", "USERS")
+
+
+@pytest.mark.parametrize("word", ["SETUSER", "XGROUP"])
+async def test_a_round_that_begins_waits_for_redis(
+    cut: Cut, host: TownHost, client: Client, town_id: str, word: str
+) -> None:
+    cut.swallow(word)
+    env = await host.enter(ANN, RUNNING)
+    assert cut.cuts == 1
+    assert Path(env["TINYTOWN_CREDENTIALS"]).exists()
+    assert await may_speak(client, town_id)
+
+
+@pytest.mark.parametrize("word", ["SETUSER", "XGROUP"])
+async def test_a_round_that_is_taken_over_waits_for_redis(
+    cut: Cut, host: TownHost, client: Client, town_id: str, word: str
+) -> None:
+    await host.enter(ANN, RUNNING)
+    await host.leave(ANN)
+    cut.swallow(word)
+    await host.readmit(ANN, RUNNING)
+    assert cut.cuts == 1
+    assert await may_speak(client, town_id)
+
+
+@pytest.mark.parametrize("word", ["XLEN", "DELUSER"])
+async def test_a_round_that_ends_waits_for_redis(
+    cut: Cut, host: TownHost, client: Client, town_id: str, word: str
+) -> None:
+    await host.enter(ANN, RUNNING)
+    cut.swallow(word)
+    await host.leave(ANN)
+    assert cut.cuts == 1
+    assert not await may_speak(client, town_id)
+
+
+async def test_what_a_round_said_is_not_taken_for_the_next_one(
+    host: TownHost, client: Client, town_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tinytownd.host.DRAIN_SECONDS", 0.05)
+    await host.enter(ANN, RUNNING)
+    stream = keys.commands_key(town_id, "a1")
+    await post(client, stream, "task.complete")  # and nobody carries it out
+    await host.leave(ANN)
+    assert await client.xlen(stream) == 0
+
+
+async def test_only_who_is_in_a_round_is_let_in_again(
+    host: TownHost, client: Client, town_id: str
+) -> None:
+    await host.enter(ANN, RUNNING)
+    await client.execute_command("ACL", "DELUSER", f"tt-{town_id}-a1")
+    await host.readmit_all()
+    assert await may_speak(client, town_id)
+    await host.leave(ANN)
+    await host.readmit_all()  # its end is not in the records yet
+    assert not await may_speak(client, town_id)
+
+
+async def test_nothing_runs_for_a_town_that_did_not_open(
+    cut: Cut, host: TownHost, town_id: str
+) -> None:
+    cut.swallow("XGROUP")
+    with pytest.raises(LOST):
+        await host.open()
+    assert not [task for task in asyncio.all_tasks() if town_id in task.get_name()]

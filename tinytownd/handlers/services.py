@@ -1,0 +1,69 @@
+"""What verbs may ask of the daemon around them: of an open town, and of the daemon itself.
+
+Only what they need: `host.TownHost`, `towns.Towns` and `daemon.Daemon` have more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from tinytownd.config import Config
+from tinytownd.home import Home, RegisteredTown
+from tinytownd.place import Place
+from tinytownd.store.town import TownStore
+
+
+class Host(Protocol):
+    """An open town."""
+
+    name: str
+    place: Place
+    store: TownStore
+
+    @property
+    def id(self) -> str:
+        """The town's id."""
+
+    @property
+    def config(self) -> Config:
+        """The town's settings as the files have them now; raises `TownError`."""
+
+    def installed_cli(self, cli: str | None) -> str:
+        """The CLI itself, or the town's default one; raises `BadInput` when it is not there."""
+
+
+class Towns(Protocol):
+    """All towns of a home. Every method raises `TownError`."""
+
+    @property
+    def open(self) -> Mapping[str, Host]:
+        """Those that are open, by id."""
+
+    async def init(self, directory: str, name: str | None) -> tuple[Host, bool]:
+        """The town of a directory, and whether it was made just now."""
+
+    async def open_place(self, where: Place) -> Host:
+        """The open town of a place."""
+
+    async def rehearse(self, directory: str, plan: str) -> tuple[Host, dict[str, object]]:
+        """A scratch copy of a town, and what pushing the plan into it answered."""
+
+    async def forget(self, directory: str) -> Host | RegisteredTown:
+        """The town that was forgotten."""
+
+
+class Daemon(Protocol):
+    """The daemon of a home."""
+
+    home: Home
+
+    @property
+    def towns(self) -> Towns:
+        """Its towns."""
+
+    async def status(self) -> dict[str, object]:
+        """What `tt daemon status` shows."""
+
+    async def stop(self, *, kill: bool) -> list[dict[str, object]]:
+        """Stops it soon; the rounds that run on, or were ended with `kill`."""
