@@ -133,7 +133,7 @@ def restart(agent: AgentName) -> None:
 def prune() -> None:
     """Remove agents that have stopped.
 
-    Those that own an open task, or have messages that wait, stay.
+    Those that own an open task, or have requests or queries that wait, stay.
     """
     reply = client.town("agent.prune")
     names = ", ".join(agent["name"] for agent in reply["removed"])

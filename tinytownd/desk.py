@@ -35,11 +35,20 @@ class Desk:
         self._directory = directory
         self._services = services
         self._inbox: asyncio.Queue[Command] = asyncio.Queue()
-        self._waiting: set[asyncio.Task[None]] = set()
+        #: Those that wait for an answer, and the command of each.
+        self._waiting: dict[asyncio.Task[None], Command] = {}
 
     async def close(self) -> None:
         """Lets go of those that wait; the next daemon asks for them again."""
         await end(self._waiting)
+
+    async def dismiss(self, agent: str) -> None:
+        """Lets go of those of an agent whose round is over: nobody is there to hear the answer."""
+        gone = {task: one for task, one in self._waiting.items() if one.entry.agent == agent}
+        await end(gone)
+        for command in gone.values():
+            over = wire.encode_error(command.entry.command, TimedOut("the round is over"))
+            await self._answer(command, over, life=READ_SECONDS)
 
     async def deliver(self, command: Command) -> None:
         """Takes a command; they are carried out one after the other."""
@@ -68,8 +77,8 @@ class Desk:
             return
         if verb.kind == "wait":
             task = asyncio.create_task(self._wait(verb, command, args))
-            self._waiting.add(task)
-            task.add_done_callback(self._waiting.discard)
+            self._waiting[task] = command
+            task.add_done_callback(self._waiting.pop)
             return
         try:
             if verb.kind == "write":
@@ -100,21 +109,19 @@ class Desk:
 
         return decide
 
-    async def _look(self, verb: Verb, command: Command, args: dict[str, Any]) -> dict[str, object]:
-        if verb.kind == "read":
-            seen: dict[str, object] = await self._store.read(
+    async def _look(self, verb: Verb, command: Command, args: dict[str, Any]) -> Any:
+        if verb.kind in ("read", "wait"):
+            return await self._store.read(
                 lambda town: verb.run(self._context(town, command), **args)
             )
-            return seen
         context = await self._store.read(lambda town: self._context(town, command))
-        found: dict[str, object] = await verb.run(context, **args)
-        return found
+        return await verb.run(context, **args)
 
     async def _wait(self, verb: Verb, command: Command, args: dict[str, Any]) -> None:
         """Asks again after every change, until there is an answer or nobody waits any more."""
         try:
             while wire.now_ms() < command.expires_at:
-                data = await self._look(Verb(verb.name, "read", verb.run), command, args)
+                data = await self._look(verb, command, args)
                 if data is not None:
                     reply = wire.encode_reply(command.entry.command, data)
                     await self._answer(command, reply, life=READ_SECONDS)

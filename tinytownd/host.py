@@ -176,12 +176,13 @@ class TownHost:
         """After a round: waits for the agent's last commands, then takes its user away.
 
         Waits for Redis, too: what this round still says must not be taken for the next one's. What
-        is not answered by then (a `tt wait` that was killed, for one) will not happen any more.
+        is not answered by then will not happen any more.
         """
         await patiently(lambda: self._leave(agent), town=self.id)
 
     async def _leave(self, agent: Agent) -> None:
         stream = keys.commands_key(self.id, agent.id)
+        await self._desk.dismiss(agent.id)
         try:
             async with asyncio.timeout(DRAIN_SECONDS):
                 while await self._around.client.xlen(stream):  # noqa: ASYNC110 -- a stream's length

@@ -119,8 +119,11 @@ def test_an_agent_remembers_since_when_it_is_what_it_is() -> None:
 
 def test_what_is_wanted_of_an_agent_can_be_reached_from_every_state() -> None:
     for state in agents.STATES:
-        for wanted in agents.DESIRED.values():
-            assert wanted & (reachable(agents.TRANSITIONS, state) | {state})
+        reached = reachable(agents.TRANSITIONS, state) | {state}
+        for wanted, event in agents.DESIRED.values():
+            assert wanted in reached
+            assert event in agents.TRANSITIONS[state] or state == wanted
+        assert reached & {"idle"}
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,23 @@ from __future__ import annotations
 
 import datetime
 import json
+from pathlib import Path
 
 import pytest
 
 from tests.e2e.town import TownUnderTest, alive, lines, until
+
+
+def waits_for_an_answer(pid: int) -> bool:
+    """Whether it is a `tt wait` with a connection to Redis."""
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        sockets = [
+            one for one in Path(f"/proc/{pid}/fd").iterdir() if "socket:" in str(one.readlink())
+        ]
+    except OSError:
+        return False
+    return b"wait" in words and bool(sockets)
 
 
 def run(town: TownUnderTest, *script: str, cli: str = "scripted", code: int | None = 1) -> str:
@@ -145,3 +158,32 @@ def test_a_prompt_beyond_an_argument(town: TownUnderTest) -> None:
     town.wait("--all")
     assert int(town.task(small)["result"]) > 1000
     assert int(town.task(large)["result"]) < 1000
+
+
+def test_a_mistake_in_the_settings_holds_an_agent_until_it_is_mended(town: TownUnderTest) -> None:
+    town.quick("spawn", "a", "--cli", "scripted")
+    settings = town.directory / "tinytown.toml"
+    sound = settings.read_text()
+    settings.write_text(sound + "[limitz]\n")
+    task = town.assign("a", "say well")
+    until(lambda: town.agent("a")["hold"], "the hold")
+    assert "unknown key limitz" in town.agent("a")["hold"]["reason"]
+    settings.write_text(sound)
+    town.wait("--task", task)
+    assert town.task(task)["attempts"] == 1
+    held = [e for e in town.data("history") if e["event"] == "agent.held"]
+    assert len(held) == 1
+
+
+def test_an_agent_that_dies_while_it_waits_does_not_hold_up_its_next_task(
+    town: TownUnderTest,
+) -> None:
+    town.team("b")
+    town.quick("spawn", "a", "--cli", "scripted")
+    town.assign("b", "wait go")
+    town.assign("a", "tt wait b")
+    until(lambda: any(map(waits_for_an_answer, town.home.processes())), "tt wait")
+    town.quick("interrupt", "a")
+    until(lambda: town.agent("a")["state"] == "paused", "the end of the round")
+    assert '"round.not_drained"' not in town.home.log()
+    town.go("go")

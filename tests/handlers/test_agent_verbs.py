@@ -181,8 +181,11 @@ def test_only_agents_that_are_over_and_owe_nothing_are_pruned() -> None:
         task(1, "owner"),
         task(2, "done", state="completed"),
         message(1, "reader"),
+        message(2, "free", sort="info"),
     )
     told = desk.call("agent.prune")
+    assert "message.folded" in desk.told()
+    assert not desk.town.inbox("free")
     assert told["removed"] == [{"name": "free"}, {"name": "done"}]
     assert told["kept"] == [
         {"name": "owner", "why": "owns t1"},

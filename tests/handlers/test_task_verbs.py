@@ -267,3 +267,19 @@ def test_waiting_for_agents_and_tasks() -> None:
     assert [one["id"] for one in desk.call("town.wait", task="t1")["failed"]] == ["t1"]
     desk.end("ann")
     assert [one["id"] for one in desk.call("town.wait")["failed"]] == ["t1"]
+
+
+@pytest.mark.parametrize(
+    ("verb", "args"),
+    [
+        ("task.assign", {"agent": "sh", "text": "make test"}),
+        ("task.move", {"task": "t1", "agent": "sh"}),
+        ("task.edit", {"task": "t1", "agent": "sh"}),
+        ("backlog.claim", {"task": "t2", "agent": "sh"}),
+        ("backlog.assign_all", {"agent": "sh"}),
+    ],
+)
+def test_a_shell_takes_commands_and_no_texts(verb: str, args: dict[str, str]) -> None:
+    desk = Desk(agent("sh", cli="shell"), agent("ann", 2), task(1, "ann"), task(2))
+    with pytest.raises(Conflict, match="sh runs commands"):
+        desk.call(verb, **args)

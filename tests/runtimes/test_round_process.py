@@ -163,13 +163,6 @@ async def test_a_cli_that_ignores_term_is_killed(rounds: Rounds) -> None:
     assert await process.wait() is None
 
 
-async def test_interrupt_is_ctrl_c(rounds: Rounds) -> None:
-    process = rounds.script("trap 'exit 5' INT; echo up >up; while :; do sleep 0.01; done")
-    await rounds.written("up")
-    process.interrupt()
-    assert await process.wait() == 5
-
-
 LEFT_BEHIND = {
     "in the group": "sleep 600 & echo $! >child",
     "in its own session": "setsid sh -c 'echo $$ >child; exec sleep 600' &",

@@ -45,13 +45,9 @@ TRANSITIONS: Table = {
     "error": {"start": "starting", "pause": "paused", "close": "cold", "kill": "stopped"},
 }
 STATES = tuple(TRANSITIONS)
-#: What a person wants of an agent, and the states that satisfy it.
-DESIRED = {
-    "run": frozenset({"idle", "working"}),
-    "pause": frozenset({"paused"}),
-    "close": frozenset({"cold"}),
-    "stop": frozenset({"stopped"}),
-}
+#: What a person may want of an agent other than that it runs: the state that satisfies it, and the
+#: event that leads there.
+DESIRED = {"stop": ("stopped", "kill"), "close": ("cold", "close"), "pause": ("paused", "pause")}
 #: Agents that count against `max_agents`.
 COUNTED = frozenset(STATES) - {"stopped", "cold"}
 

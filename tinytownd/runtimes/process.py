@@ -148,11 +148,6 @@ class RoundProcess:
                 watch.signal_group(signal.SIGKILL)
         await self.wait()
 
-    def interrupt(self) -> None:
-        """INT to the whole group, as Ctrl-C does."""
-        if self._watch:
-            self._watch.signal_group(signal.SIGINT)
-
     def detach(self) -> None:
         """Let it run on and forget it, as a daemon does that goes away. Cancel who waits first."""
         self._detached = True

@@ -122,7 +122,6 @@ class TownStore:
             for kind, table in zip(keys.RECORD_KINDS, tables, strict=True)
             for text in table
         ]
-        records.sort(key=lambda record: record.order)
         self._revision = head.get("revision", "0")
         # Nobody writes between a lost answer and the reading that follows it, so this finds it.
         if head.get("tx") in self._attempts:
@@ -191,10 +190,10 @@ class TownStore:
         finally:
             self._watchers.discard(event)
 
-    async def history(self, count: int, before: str = "+") -> list[dict[str, object]]:
+    async def history(self, count: int) -> list[dict[str, object]]:
         """The last `count` events, oldest first, each with its `id`."""
         key = keys.events_key(self.id)
-        found: Any = await self._client.xrevrange(key, max=before, count=count)
+        found: Any = await self._client.xrevrange(key, count=count)
         return [{"id": at, **json.loads(fields["event"])} for at, fields in reversed(found)]
 
     async def forget(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from tinytownd.domain.agent import Agent
+from tinytownd.domain.agent import DESIRED, Agent
 from tinytownd.domain.message import Message, Round
 from tinytownd.domain.plan import SHELL
 from tinytownd.domain.task import Task
@@ -58,9 +58,8 @@ def next_step(town: Town, agent_id: str) -> Step:
     agent = town.agents.get(agent_id)
     if agent is None:
         return Gone()
-    wanted = {"stop": ("stopped", "kill"), "close": ("cold", "close"), "pause": ("paused", "pause")}
-    if agent.desired in wanted:
-        state, event = wanted[agent.desired]
+    if agent.desired in DESIRED:
+        state, event = DESIRED[agent.desired]
         return Sleep() if agent.state == state else Move(event)
     if agent.restart or agent.state == "paused":
         return Move("start")

@@ -7,22 +7,19 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 import structlog
 
-from tinytownd.config import Config
 from tinytownd.domain.agent import Agent
 from tinytownd.domain.errors import TownError
 from tinytownd.domain.message import Round
 from tinytownd.domain.names import PRIORITIES
+from tinytownd.domain.plan import SHELL
 from tinytownd.domain.town import Town
-from tinytownd.runtimes.catalogue import Runtime
-from tinytownd.store.town import TownStore
 from tinytownd.supervisor import verdict
 from tinytownd.supervisor.decide import Begin, Gone, Move, Nudge, Sleep, Step, next_step
+from tinytownd.supervisor.host import Host, limits
 from tinytownd.supervisor.round import RoundRunner
-from tinytownd.supervisor.slots import Slots
 from tinytownd.supervisor.verdict import Ending, Retries
 
 log = structlog.get_logger(__name__)
@@ -30,32 +27,8 @@ log = structlog.get_logger(__name__)
 SAFETY_TICK = 60.0
 #: The pause after a fault of our own, in seconds.
 FAULT_PAUSE = 1.0
-
-
-class Host(Protocol):
-    """What a supervisor needs of the daemon around it."""
-
-    store: TownStore
-    slots: Slots
-
-    @property
-    def config(self) -> Config:
-        """The town's settings as the files have them now; raises `TownError`."""
-
-    def runtime(self, cli: str) -> Runtime:
-        """How that CLI is run; raises `TownError`."""
-
-    def missing(self, runtime: Runtime) -> str | None:
-        """Why a CLI cannot be started, or None."""
-
-    async def enter(self, agent: Agent, running: Round) -> dict[str, str]:
-        """Lets the round's process speak for the agent: its environment."""
-
-    async def readmit(self, agent: Agent, running: Round) -> None:
-        """The same for a round that runs on from an earlier daemon."""
-
-    async def leave(self, agent: Agent) -> None:
-        """After the round: every command that it wrote has been carried out."""
+#: How long a mistake in the settings holds an agent before it is looked at again, in milliseconds.
+HOLD_MS = 3_000
 
 
 @dataclass
@@ -67,7 +40,6 @@ class Supervisor:
 
     def __post_init__(self) -> None:
         self._wake = asyncio.Event()
-        self._round: RoundRunner | None = None
 
     def wake(self) -> None:
         """Has it look now."""
@@ -110,11 +82,11 @@ class Supervisor:
         await self.host.store.transact(lambda town: carry_out(town, self.agent_id, step, self._cli))
 
     def _cli(self, agent: Agent) -> str | None:
-        """Why the agent's CLI cannot be started, or None."""
+        """Why the agent's CLI cannot be started, or None; `_start` sees mistakes in settings."""
         try:
             return self.host.missing(self.host.runtime(agent.cli))
-        except TownError as error:
-            return error.message
+        except TownError:
+            return None
 
     async def _begin(self, step: Begin) -> None:
         """Waits for a slot, then starts what is due by then, and follows it to its end."""
@@ -133,7 +105,13 @@ class Supervisor:
         if not isinstance(step, Begin):
             return None
         agent = town.agents[self.agent_id]
-        cli = "shell" if step.task and step.task.run is not None else agent.cli
+        cli = SHELL if step.task and step.task.run is not None else agent.cli
+        try:
+            self.host.runtime(cli)
+        except TownError as error:
+            # A mistake in a settings file is nobody's failure: it is held until that is mended.
+            hold(town, agent, error.message)
+            return None
         return verdict.begin(town, agent, step, token=os.urandom(16).hex(), cli=cli)
 
     async def _take_over(self) -> None:
@@ -156,7 +134,14 @@ class Supervisor:
     def _finish(self, town: Town, round_id: str, ending: Ending) -> None:
         running = town.rounds.get(round_id)
         if running is not None and running.outcome is None:
-            verdict.finish(town, running, ending, retries(self.host, town, running))
+            verdict.finish(town, running, ending, retries(self.host, running))
+
+
+def hold(town: Town, agent: Agent, why: str) -> None:
+    """Keeps an agent from starting for a while, and says so once."""
+    if agent.hold_reason != why:
+        town.event("agent.held", "daemon", agent=agent.name, text=why)
+    town.put(agent.but(hold_until=town.now + HOLD_MS, hold_reason=why))
 
 
 def open_round(town: Town, agent_id: str) -> Round | None:
@@ -165,15 +150,11 @@ def open_round(town: Town, agent_id: str) -> Round | None:
     return town.rounds.get(agent.round) if agent is not None and agent.round else None
 
 
-def retries(host: Host, town: Town, running: Round) -> Retries:
-    """The limits that hold for the round; the defaults while the configuration is broken."""
-    try:
-        limits = host.config.limits
-    except TownError as error:
-        log.warning("config.broken", town=town.id, agent=running.agent, error=error.message)
-        limits = Config().limits
+def retries(host: Host, running: Round) -> Retries:
+    """The limits of attempts that hold for the round."""
+    bounds = limits(host, agent=running.agent)
     return Retries(
-        int(limits.attempts), limits.backoff_seconds * 1000, limits.backoff_max_seconds * 1000
+        int(bounds.attempts), bounds.backoff_seconds * 1000, bounds.backoff_max_seconds * 1000
     )
 
 

@@ -6,7 +6,7 @@ import asyncio
 import random
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import structlog
 
@@ -19,10 +19,8 @@ from tinytownd.runtimes.readers import Reader, Transcript, reader
 from tinytownd.runtimes.verdict import verdict
 from tinytownd.supervisor import prompt
 from tinytownd.supervisor.decide import Clock, Limits, Stop, Watch, look
+from tinytownd.supervisor.host import Host, limits
 from tinytownd.supervisor.verdict import Ending
-
-if TYPE_CHECKING:
-    from tinytownd.supervisor.loop import Host
 
 log = structlog.get_logger(__name__)
 #: How often a running round's output is looked at, in seconds: for silence and final records.
@@ -168,7 +166,7 @@ class RoundRunner:
             step = await self._look(now, heard, seen)
             if isinstance(step, Stop):
                 log.info("round.stopping", **self._about, reason=step.reason)
-                await process.stop(self._limits()[1])
+                await process.stop(limits(self.host).grace_seconds)
                 return step
             waking = asyncio.ensure_future(self.wake.wait())
             timeout = min(step.seconds, TAIL_SECONDS)
@@ -189,15 +187,8 @@ class RoundRunner:
             await self.host.store.transact(lambda town: _turn(town, self.agent_id, "carry on"))
         since = {name: now - at for name, at in seen.items()}
         clock = Clock(now - self.started, now - heard, since.get("verdict"), since.get("final"))
-        return look(agent, running, self._limits()[0], clock)
-
-    def _limits(self) -> tuple[Limits, float]:
-        """The bounds of a round and the grace between TERM and KILL, in seconds."""
-        try:
-            limits = self.host.config.limits
-        except TownError:
-            return Limits(600.0, 7200.0), 10.0
-        return Limits(limits.silence_seconds, limits.wall_seconds), limits.grace_seconds
+        bounds = limits(self.host)
+        return look(agent, running, Limits(bounds.silence_seconds, bounds.wall_seconds), clock)
 
     def _judge(
         self, transcript: Transcript, code: int | None, process: RoundProcess, stop: Stop | None

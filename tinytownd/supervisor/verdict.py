@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from tinytownd.domain import rules
-from tinytownd.domain.agent import Agent
+from tinytownd.domain.agent import DESIRED, Agent
 from tinytownd.domain.message import Round
 from tinytownd.domain.task import Task
 from tinytownd.domain.town import Town
@@ -216,7 +216,7 @@ def settle_agent(
 
 def rest_event(agent: Agent) -> str:
     """Where an agent goes whose round is over: where a person wants it, else to rest."""
-    return {"stop": "kill", "close": "close", "pause": "pause"}.get(agent.desired, "rest")
+    return DESIRED[agent.desired][1] if agent.desired in DESIRED else "rest"
 
 
 def held_by_limit(town: Town, agent: Agent, ending: Ending) -> Agent:

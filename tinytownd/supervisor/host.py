@@ -1,0 +1,53 @@
+"""What supervisors need of the daemon around them."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import structlog
+
+from tinytownd.config import Config
+from tinytownd.domain.agent import Agent
+from tinytownd.domain.errors import TownError
+from tinytownd.domain.message import Round
+from tinytownd.runtimes.catalogue import Runtime
+from tinytownd.settings import Limits
+from tinytownd.store.town import TownStore
+from tinytownd.supervisor.slots import Slots
+
+log = structlog.get_logger(__name__)
+
+
+class Host(Protocol):
+    """What a supervisor needs of the daemon around it."""
+
+    store: TownStore
+    slots: Slots
+
+    @property
+    def config(self) -> Config:
+        """The town's settings as the files have them now; raises `TownError`."""
+
+    def runtime(self, cli: str) -> Runtime:
+        """How that CLI is run; raises `TownError`."""
+
+    def missing(self, runtime: Runtime) -> str | None:
+        """Why a CLI cannot be started, or None."""
+
+    async def enter(self, agent: Agent, running: Round) -> dict[str, str]:
+        """Lets the round's process speak for the agent: its environment."""
+
+    async def readmit(self, agent: Agent, running: Round) -> None:
+        """The same for a round that runs on from an earlier daemon."""
+
+    async def leave(self, agent: Agent) -> None:
+        """After the round: every command that it wrote has been carried out."""
+
+
+def limits(host: Host, **about: object) -> Limits:
+    """The limits as the settings have them now; the defaults while those are broken."""
+    try:
+        return host.config.limits
+    except TownError as error:
+        log.warning("config.broken", town=host.store.id, error=error.message, **about)
+        return Limits()
