@@ -56,12 +56,8 @@ def test_silence_opens_the_town_once_and_ends_at_the_deadline(
     with pytest.raises(errors.TimedOut) as raised:
         client.send(TARGET._replace(directory=town), "agent.list", {}, seconds=0.5)
     assert raised.value.hint == "tt daemon status"
-    # On a busy machine a connection may be given up and the command sent again: with its id.
-    told = dict.fromkeys((sent.id, sent.verb, str(sent.args)) for sent in daemon.sent)
-    assert [(verb, args) for _, verb, args in told] == [
-        ("agent.list", "{}"),
-        ("town.open", str({"dir": str(town)})),
-    ]
+    verbs = [(sent.verb, sent.args) for sent in daemon.sent]
+    assert verbs == [("agent.list", {}), ("town.open", {"dir": str(town)})]
 
 
 def test_a_town_without_an_id_is_opened_first(daemon: FakeDaemon, town: Path, tt: Tt) -> None:

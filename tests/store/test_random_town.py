@@ -23,7 +23,7 @@ from tinytownd.supervisor.loop import carry_out
 from tinytownd.supervisor.verdict import Ending, Retries, begin, finish
 
 NAMES = ["dev", "Tester", "re.viewer", "ops"]
-STEPS = 400
+STEPS = 600
 PLANS = [
     '[[tasks]]\nid = "a"\ndescription = "A"\nagent = "dev"\n'
     '[[tasks]]\nid = "b"\ndescription = "B"\nagent = "Tester"\ndepends_on = ["a"]\n',
