@@ -13,6 +13,9 @@ from tinytown_cli.command import verb
 from tinytown_cli.options import chosen
 from tinytownd.domain.errors import OK, WORK_FAILED, BadInput, TimedOut
 
+#: Events for each line that people see, about; and the most that the daemon gives.
+_DETAILS, _MOST = 3, 10_000
+
 
 @verb("init", example="tt init --name shop")
 def init(
@@ -135,8 +138,12 @@ def history(
     ] = None,
 ) -> None:
     """Show who did what."""
-    told = client.town("town.history", agent=agent, task=task, limit=limit)["events"]
+    # For people details are left out: as many lines as they asked for need more events.
+    more = 0 if chosen.json or limit is None else min(limit * _DETAILS, _MOST)
+    asked = None if limit is None else max(limit, more)
+    told = client.town("town.history", agent=agent, task=task, limit=asked)["events"]
     # Where nothing but details is told, they are better than nothing.
     shown = [event for event in told if not wording.is_detail(event)] or told
+    shown = shown[-limit:] if limit else shown
     lines = (events.line(event, dated=True) for event in shown)
     output.show(told, lines if told else ["Nothing has happened yet. Try: tt spawn developer"])

@@ -116,10 +116,12 @@ COMMANDS: list[tuple[str, str, dict[str, Any]]] = [
     ("start", "town.start", {}),
     ("history", "town.history", {}),
     (
-        "history --agent d --task 7 --limit 3",
+        "history --agent d --task 7 --limit 3 --json",
         "town.history",
         {"agent": "d", "task": "7", "limit": 3},
     ),
+    ("history --limit 3", "town.history", {"limit": 9}),
+    ("history --limit 20000", "town.history", {"limit": 20000}),
 ]
 HOME_COMMANDS: list[tuple[str, str, dict[str, Any]]] = [
     ("init", "town.init", {"dir": "DIR"}),

@@ -266,3 +266,12 @@ def test_tables_are_aligned_and_empty_ones_say_what_to_do(
     assert rows[1].startswith("developer  idle")
     daemon.replies["agent.list"] = {"agents": []}
     assert tt("list")[0] == "No agents yet. Try: tt spawn developer\n"
+
+
+@pytest.mark.usefixtures("town")
+def test_history_shows_as_many_lines_as_it_was_asked_for(daemon: FakeDaemon, tt: Tt) -> None:
+    detail = {"event": "message.acknowledged", "agent": "a", "message": "m1"}
+    told = [{"event": "task.started", "agent": "a", "task": f"t{n}"} for n in range(4)]
+    daemon.replies["town.history"] = {"events": [one for step in told for one in (step, detail)]}
+    out, _ = tt("history", "--limit", "3")
+    assert [line.split()[-1] for line in out.splitlines()] == ["t1", "t2", "t3"]
