@@ -109,6 +109,7 @@ class Demo:
 
 def main() -> int:
     """Runs the page, shows what came of it, and leaves nothing running."""
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     directory = Path(tempfile.mkdtemp(prefix="tinytown-demo-"))
     demo = Demo(directory, os.environ.get("CLI", ""))
     started = time.monotonic()
