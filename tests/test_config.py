@@ -358,3 +358,13 @@ def test_set_value_keeps_every_other_value(
             expected["env"][name] = value
     assert tomllib.loads(path.read_text()) == expected
     assert "# Settings of this town" in path.read_text()
+
+
+def test_the_homes_own_settings_are_watched_too(files: Files) -> None:
+    watched = Watched(files.home)
+    assert watched.get().limits.max_rounds == 8
+    files.home.write_text("[limits]\nmax_rounds = 2\n")
+    assert watched.get().limits.max_rounds == 2
+    files.home.write_text("[limits\n")
+    with pytest.raises(BadInput):
+        watched.get()

@@ -244,16 +244,17 @@ class Watched:
 
     _SETTLED_NS = 50_000_000  # a second write in one tick of the file system's clock looks the same
 
-    def __init__(self, home_config: Path, town_config: Path) -> None:
-        self._paths = (home_config, town_config)
+    def __init__(self, home_config: Path, town_config: Path | None = None) -> None:
+        """Without a town's file: what holds for the daemon itself."""
+        self._home, self._town = home_config, town_config
         self._stamp: object = None
         self._config: Config | None = None
 
     def get(self) -> Config:
-        """Raises what `load` raises."""
-        stamp = tuple(_stamp(path) for path in self._paths)
+        """Raises what `load` or `load_home` raises."""
+        stamp = tuple(_stamp(path) for path in (self._home, self._town) if path)
         if self._config is None or stamp != self._stamp:
-            config = load(*self._paths)
+            config = load(self._home, self._town) if self._town else load_home(self._home)
             newest = max((found[0] for found in stamp if found), default=0)
             self._config, self._stamp = config, stamp
             if time.time_ns() - newest < self._SETTLED_NS:

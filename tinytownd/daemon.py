@@ -16,7 +16,7 @@ import anyio
 import structlog
 
 from tinytownd import wire
-from tinytownd.config import load_home
+from tinytownd.config import Watched
 from tinytownd.domain.errors import OK, BadInput, Internal, TownError
 from tinytownd.domain.town import Meta, Town
 from tinytownd.environment import install_tt, users_environment
@@ -46,6 +46,7 @@ class Daemon:
         self.home = home
         self.env = env
         self.users_env: Mapping[str, str] = {}
+        self._settings = Watched(home.config)
         self.slots = Slots(self._max_rounds)
         self.towns = Towns(self)
         self.client: Client
@@ -80,7 +81,7 @@ class Daemon:
                 group.cancel_scope.cancel()
 
     async def _start_server(self, stack: contextlib.AsyncExitStack) -> None:
-        url = load_home(self.home.config).redis.url
+        url = self._settings.get().redis.url
         self._server = find_server(self.home, url, self.env)
         await self._server.start()
         stack.push_async_callback(self._stop_server)
@@ -164,6 +165,9 @@ class Daemon:
             except LOST as error:
                 log.warning("command.again", verb=command.verb, error=str(error))
                 await self.reader.again(command)
+            except Exception:
+                # As for a town's commands: Redis refuses even the reply, on a full disk for one.
+                log.exception("command.fault", verb=command.verb)
 
     async def _carry_out(self, command: Command) -> str:
         about = {"command": command.entry.command, "verb": command.verb}
@@ -220,7 +224,7 @@ class Daemon:
         if self._closing:
             return 0
         try:
-            return int(load_home(self.home.config).limits.max_rounds)
+            return int(self._settings.get().limits.max_rounds)
         except TownError:
             return 1
 

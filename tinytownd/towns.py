@@ -10,7 +10,7 @@ from pathlib import Path
 import structlog
 
 from tinytownd import wire
-from tinytownd.config import Watched, load_home
+from tinytownd.config import load, load_home
 from tinytownd.domain.errors import BadInput, NotFound, TownError
 from tinytownd.domain.names import check_name
 from tinytownd.domain.town import Meta
@@ -59,12 +59,11 @@ class Towns:
         fresh = not where.config.exists()
         if name is not None:
             check_name(name, "name of the town")
-        config = Watched(self._around.home.config, where.config)
         if fresh:
             cli = load_home(self._around.home.config).town.default_cli
             where.make(name or default_name(where.directory), cli)
         made_id = where.give_id()
-        label = name or config.get().town.name
+        label = name or load(self._around.home.config, where.config).town.name
         host = await self.open_place(where, label)
         if name is not None and host.name != name and not (fresh or made_id):
             raise BadInput(
@@ -84,7 +83,7 @@ class Towns:
         self._refuse_copy(where, town_id)
         if town_id in self.open:
             await self.open.pop(town_id).close()
-        label = name or Watched(self._around.home.config, where.config).get().town.name
+        label = name or load(self._around.home.config, where.config).town.name
         host = await self._open(where, town_id, label)
         self._register(RegisteredTown(town_id, host.name, where.directory))
         return host
