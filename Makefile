@@ -11,7 +11,7 @@ STORE_TESTS = $(wildcard tests/store)
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help .venv demo check check-format check-lint check-types check-imports check-code \
-	test test-store-redis7 test-real clean
+	test test-store-redis7 test-real torture torture-short soak bench-durability clean
 
 help: ## This list
 	@echo 'make TARGET, where TARGET is one of:'
@@ -87,6 +87,19 @@ test-store-redis7: $(VENV)/.dev ## The store's tests against redis-server 7.0, t
 test-real: $(VENV)/.dev ## Real agent CLIs, from npm, against a loopback model server
 	$(BIN)/python tests/real/install.py
 	$(PYTEST) tests/real
+
+bench-durability: $(VENV)/.dev ## What redis.durability costs, as a table for docs/configuration.md
+	$(BIN)/python -m tests.benchmarks.durability
+
+soak: $(VENV)/.dev ## An hour's worth of rounds in fast motion: memory, descriptors, keys stay flat
+	$(BIN)/python -m tests.soak
+
+torture: $(VENV)/.dev ## 200 kills over a town of 20 agents at work, SEED=n for a known one: is anything lost?
+	$(BIN)/python -m tests.torture $(if $(SEED),--seed $(SEED))
+
+torture-short: $(VENV)/.dev ## The same with 40 kills and 8 agents, in a minute
+	$(BIN)/python -m tests.torture $(if $(SEED),--seed $(SEED)) \
+	    --kills 40 --agents 8 --tasks 60 --messages 200
 
 clean: ## Everything that make and the tools left, the virtual environment too
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -244,7 +244,10 @@ def test_template_loads_and_shows_every_key(files: Files) -> None:
     assert {key for key, origin in config.origins.items() if origin != "default"} == {
         "town.name",
         "town.default_cli",
+        "town.permissions",
     }
+    assert config.town.permissions == "bypass"
+    assert files.load(template("demo", "codex", "read")).town.permissions == "read"
     lines = [line.removeprefix("# ") for line in text.splitlines() if " = " in line]
     uncommented = "\n".join(
         line.removeprefix("# ") if " = " in line else line for line in text.splitlines()

@@ -1,4 +1,4 @@
-"""The team: `spawn`, `list`, `kill`, `close`, `interrupt`, `resume`, `restart`, `prune`."""
+"""The team: `spawn`, `list`, `kill`, `close`, `interrupt`, `resume`, `restart`."""
 
 from __future__ import annotations
 
@@ -31,6 +31,17 @@ def spawn(  # noqa: PLR0913  # one parameter an option
     max_rounds: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="Stop it after N rounds.")
     ] = None,
+    silence: Annotated[
+        int | None,
+        typer.Option(metavar="S", min=1, help="End a round that prints nothing for S seconds."),
+    ] = None,
+    wall: Annotated[
+        int | None, typer.Option(metavar="S", min=1, help="End a round after S seconds.")
+    ] = None,
+    permissions: Annotated[
+        str | None,
+        typer.Option(metavar="P", help="What it may do unasked: bypass, edit, read."),
+    ] = None,
     foreground: Annotated[
         bool, typer.Option("--foreground", help="Show its output until it stops.")
     ] = False,
@@ -40,8 +51,10 @@ def spawn(  # noqa: PLR0913  # one parameter an option
     # Before it is there: nothing that it does may be missed.
     follower = _Follower(target, name) if foreground else None
     options = {"cli": cli, "model": model, "role": role, "nickname": nickname, "parent": parent}
+    options["permissions"] = permissions
     options["instructions"] = text_or_file(instructions, "instructions")
-    reply = client.send(target, "agent.spawn", {"name": name, "max_rounds": max_rounds, **options})
+    limits = {"max_rounds": max_rounds, "silence_seconds": silence, "wall_seconds": wall}
+    reply = client.send(target, "agent.spawn", {"name": name, **limits, **options})
     agent = reply["agent"]
     said = f"{agent['name']} is on the team ({agent['cli']})"
     if not reply["created"]:
@@ -127,15 +140,3 @@ def resume(agent: AgentName) -> None:
 def restart(agent: AgentName) -> None:
     """Bring an agent back with a fresh session."""
     _change("agent.restart", agent, "starts afresh")
-
-
-@verb("prune", example="tt prune")
-def prune() -> None:
-    """Remove agents that have stopped.
-
-    Those that own an open task, or have requests or queries that wait, stay.
-    """
-    reply = client.town("agent.prune")
-    names = ", ".join(agent["name"] for agent in reply["removed"])
-    stays = [f"{agent['name']} stays: it {agent['why']}" for agent in reply["kept"]]
-    output.show(reply["removed"], [f"Removed {names}" if names else "Nobody to remove", *stays])

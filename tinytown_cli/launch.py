@@ -83,7 +83,9 @@ def _spawn() -> tuple[int, subprocess.Popen[bytes]]:
     try:
         places.home().mkdir(mode=0o700, parents=True, exist_ok=True)
         log.parent.mkdir(mode=0o700, exist_ok=True)
+        log.touch(mode=0o600)
         with log.open("ab") as errors:
+            os.fchmod(errors.fileno(), 0o600)  # one of an earlier version may be open to others
             if errors.tell() > _START_LOG_BYTES:
                 errors.truncate(0)
             offset = errors.tell()

@@ -73,6 +73,12 @@ def note(text: str) -> None:
     print(clean(text), file=sys.stderr, flush=True)
 
 
+def ask(question: str) -> bool:
+    """Whether the person at the terminal says yes; what else is typed, or nothing, is a no."""
+    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
 def error(message: str, hint: str = "") -> None:
     """The one line that says what is wrong and, in brackets, what to do."""
     text = " ".join(clean(message).split())

@@ -38,7 +38,7 @@ class Link:
         hello: list[str] = ["HELLO", "3"]
         if address.password:
             hello += ["AUTH", address.user or "default", address.password]
-        database = urllib.parse.urlsplit(address.url).path.strip("/") or "0"
+        database = _database(address.url)
         opening = [hello, *([["SELECT", database]] if database != "0" else [])]
         self._skip = len(opening)
         self.write(*opening)
@@ -96,11 +96,21 @@ class Link:
         self._reader.feed(data)
 
 
+def _database(url: str) -> str:
+    """The number of the database that a URL names, where redis-py looks for it, too."""
+    parts = urllib.parse.urlsplit(url)
+    named = urllib.parse.parse_qs(parts.query).get("db")
+    if named:
+        return named[0]
+    return "0" if parts.scheme == "unix" else parts.path.strip("/") or "0"
+
+
 def _connect(address: Address) -> socket.socket:
     try:
         if address.url and not address.url.startswith("unix:"):
             return _connect_tcp(address.url)
-        path = Path(address.socket or urllib.parse.urlsplit(address.url).path)
+        named = urllib.parse.unquote(urllib.parse.urlsplit(address.url).path)
+        path = Path(address.socket or named)
         return _connect_unix(path)
     except OSError as error:
         raise Lost(error.strerror or str(error)) from None

@@ -34,6 +34,7 @@ SENTENCES = {
     "message.delivered": "{agent} reads message {message}",
     "message.acknowledged": "{agent} has read message {message}",
     "message.folded": "message {message} to {agent} was left out: there are newer ones",
+    "message.forwarded": "message {message} goes to {agent}",
     "message.returned": "message {message} waits for {agent} again",
     "plan.pushed": "{actor} pushed the plan",
     "plan.completed": "the plan is completed",
@@ -42,6 +43,11 @@ SENTENCES = {
     "conductor.started": "the conductor is on",
     "conductor.stopped": "the conductor is off",
     "town.moved": "the town has moved",
+    "town.recovered": "{actor} had the town mended",
+    "town.reset": "{actor} emptied the town",
+    "town.migrated": "the town was migrated",
+    "town.restored": "{actor} restored the town from a save",
+    "clock.jumped": "the machine's clock jumped",
     "result.refused": "a late result of {agent} for {task} was refused",
 }
 # Where a field of the sentence is missing, as for a group, which is nobody's.

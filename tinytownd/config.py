@@ -16,6 +16,7 @@ from pathlib import Path
 
 from tinytownd.domain.errors import BadInput
 from tinytownd.files import line_of, parse_toml, read_text
+from tinytownd.redact import redact_all, redact_named
 from tinytownd.settings import (
     CLI_NAME,
     ENV_FILE,
@@ -49,11 +50,11 @@ class Config:
     files: Mapping[str, Path] = field(default_factory=dict)  # home | town -> its file
 
     def listing(self) -> list[dict[str, object]]:
-        """Rows of `tt config`: key, value, origin, doc. A URL's password is not shown."""
+        """Rows of `tt config`: key, value, origin, doc. Secrets are not shown."""
         return [
             {
                 "key": key,
-                "value": _masked(value),
+                "value": redact_named(key.rpartition(".")[2], value),
                 "origin": self.origins[key],
                 "doc": KEYS[key].doc if key in KEYS else "",
             }
@@ -149,7 +150,7 @@ def require(key: str, value: object, scope: Scope) -> None:
         other = "the home's config.toml" if scope == "town" else "a town's tinytown.toml"
         raise BadInput(f"{key} belongs in {other}", hint=f"take {key} out of this file")
     elif KEYS[key].accept(value) is None:
-        raise BadInput(f"{key} must be {KEYS[key].wants}, not {reprlib.repr(value)}")
+        raise BadInput(f"{key} must be {KEYS[key].wants}, not {_shown(value)}")
 
 
 def _require_cli(name: str) -> None:
@@ -166,9 +167,14 @@ def _require_variable(name: str, value: object) -> None:
         raise BadInput(f"env.{name} is not a name of an environment variable")
     if not isinstance(value, str) or "\0" in value:
         raise BadInput(
-            f"env.{name} must be a string, not {reprlib.repr(value)}",
+            f"env.{name} must be a string, not {_shown(redact_named(name, value))}",
             hint="numbers too are written in quotes",
         )
+
+
+def _shown(value: object) -> str:
+    """A value for a message: short, and without secrets; cut first, they would look like none."""
+    return reprlib.repr(redact_all(value))
 
 
 def _line(text: str, key: str) -> int:
@@ -227,12 +233,6 @@ def _build(
         origins=origins,
         files=files,
     )
-
-
-def _masked(value: object) -> object:
-    if isinstance(value, str) and "://" in value:
-        return re.sub(r"(://[^:@/]*:)[^@]*@", r"\1***@", value)
-    return value
 
 
 class Watched:

@@ -35,9 +35,13 @@ _TAIL = """
 """
 
 
-def template(name: str, default_cli: str) -> str:
-    """The tinytown.toml that `tt init` writes."""
-    given = {"town.name": name, "town.default_cli": default_cli}
+def template(name: str, default_cli: str, permissions: str = "bypass") -> str:
+    """The tinytown.toml that `tt init` writes; what is given stands in it uncommented."""
+    given = {
+        "town.name": name,
+        "town.default_cli": default_cli,
+        "town.permissions": permissions,
+    }
     parts = [_HEAD, _template_line(ENV_FILE, given)]
     for section, settings in SECTIONS.items():
         parts.append(f"\n[{section}]\n")
@@ -75,7 +79,8 @@ def set_value(
     if after.values != {**before.values, key: value}:
         raise BadInput(f"{path}: {key} is written in a form that has to be edited by hand")
     check_clis(merge(Layer(path, after.values), None).agent_clis)
-    write_atomic(path, new, mode=stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o644)
+    mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o600
+    write_atomic(path, new, mode=mode, within=path.parent if scope == "town" else None)
 
 
 def _typed(key: str, text: str) -> object:

@@ -10,26 +10,31 @@ import os
 import secrets
 import signal
 import sys
+import traceback
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import anyio
 import structlog
 
 from tinytownd import wire
+from tinytownd.clock import LOOK_SECONDS, Jumps
 from tinytownd.config import Watched
-from tinytownd.domain.errors import OK, BadInput, Internal, TownError
+from tinytownd.domain.errors import OK, BadInput, Internal, TownError, Unavailable
 from tinytownd.domain.town import Meta, Town
 from tinytownd.environment import install_tt, users_environment
 from tinytownd.handlers import registry, views
 from tinytownd.handlers.registry import Context, Speaker
 from tinytownd.home import DaemonLock, Endpoint, Home
 from tinytownd.logs import set_up
+from tinytownd.redact import encode_error, redact
 from tinytownd.store import keys
 from tinytownd.store.acl import client_acl
 from tinytownd.store.client import Client, connect, ensure_supported, set_user
 from tinytownd.store.commands import Command, CommandReader
+from tinytownd.store.patience import LOST, patiently
 from tinytownd.store.server import Server, find_server
-from tinytownd.store.town import LOST, answer, patiently
+from tinytownd.store.town import answer
 from tinytownd.store.wakes import listen
 from tinytownd.supervisor.slots import Slots
 from tinytownd.towns import Towns
@@ -37,6 +42,8 @@ from tinytownd.towns import Towns
 log = structlog.get_logger(__name__)
 #: How long `tt daemon stop --kill` waits for the rounds that it ends, in seconds.
 KILL_SECONDS = 60.0
+#: How long a town may take to say which rounds run, in seconds.
+ASK_SECONDS = 5.0
 
 
 class Daemon:
@@ -54,6 +61,8 @@ class Daemon:
         self._server: Server
         self._stopping = asyncio.Event()
         self._closing = False
+        #: `daemon.stop` was carried out: its answer is the last one.
+        self._told_to_stop = False
         self._started_at = wire.now_ms()
         self._generation = secrets.token_hex(8)
         self._inbox: asyncio.Queue[Command] = asyncio.Queue()
@@ -71,6 +80,7 @@ class Daemon:
                 await self.towns.open_registered()
                 stack.push_async_callback(self.towns.close_all)
                 group.start_soon(self._listen)
+                group.start_soon(self._watch_clock)
                 group.start_soon(self._work)
                 await patiently(lambda: self.reader.follow(keys.commands_key(wire.HOME)))
                 self._announce()
@@ -81,8 +91,7 @@ class Daemon:
                 group.cancel_scope.cancel()
 
     async def _start_server(self, stack: contextlib.AsyncExitStack) -> None:
-        url = self._settings.get().redis.url
-        self._server = find_server(self.home, url, self.env)
+        self._server = find_server(self.home, self._settings.get().redis, self.env)
         await self._server.start()
         stack.push_async_callback(self._stop_server)
         self.client = connect(self._server.endpoint("daemon"))
@@ -143,9 +152,21 @@ class Daemon:
         if host is not None:
             host.wake(agent)
 
-    def _wake_all(self) -> None:
-        for host in self.towns.open.values():
-            host.wake_all()
+    async def _wake_all(self) -> None:
+        for host in list(self.towns.open.values()):
+            try:
+                await host.wake_all()
+            except TownError as error:
+                log.warning("town.not_woken", town=host.id, error=error.message)
+
+    async def _watch_clock(self) -> None:
+        jumps = Jumps(wire.now_ms)
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            if jump := jumps.since_last():
+                log.warning("clock.jumped", milliseconds=jump)
+                for host in list(self.towns.open.values()):
+                    await host.clock_jumped(jump)
 
     # Commands
 
@@ -159,15 +180,20 @@ class Daemon:
         while True:
             command = await self._inbox.get()
             try:
-                reply = await self._carry_out(command)
+                # The same command may have been read twice, and done in between.
+                known = await self.client.get(command.entry.done_key)
+                reply = str(known) if known else await self._carry_out(command)
                 await answer(self.client, command.entry, reply)
                 self.reader.finished(command)
             except LOST as error:
                 log.warning("command.again", verb=command.verb, error=str(error))
                 await self.reader.again(command)
+                continue
             except Exception:
                 # As for a town's commands: Redis refuses even the reply, on a full disk for one.
                 log.exception("command.fault", verb=command.verb)
+            if self._told_to_stop:
+                self._stopping.set()
 
     async def _carry_out(self, command: Command) -> str:
         about = {"command": command.entry.command, "verb": command.verb}
@@ -175,15 +201,19 @@ class Daemon:
             verb = registry.find(command.verb, home=True)
             args = verb.bind(command.args)
             nowhere = Town(Meta(id=wire.HOME, name="", dir=""), now=wire.now_ms())
-            data = await verb.run(Context(nowhere, Speaker(), self), **args)
+            context = Context(nowhere, Speaker(), self, command.entry.command)
+            data = await verb.run(context, **args)
             return wire.encode_reply(command.entry.command, data)
+        except OSError as error:  # of a file; redis-py's errors are its own
+            told = Unavailable(f"the system refused: {error}")
+            return encode_error(command.entry.command, told)
         except LOST:
             raise
         except TownError as error:
-            return wire.encode_error(command.entry.command, error)
+            return encode_error(command.entry.command, error)
         except Exception:
             log.exception("command.fault", **about)
-            return wire.encode_error(command.entry.command, Internal())
+            return encode_error(command.entry.command, Internal())
 
     # For the home's verbs
 
@@ -209,15 +239,21 @@ class Daemon:
     async def stop(self, *, kill: bool) -> list[dict[str, object]]:
         """Stops once this is answered; the rounds that run on, or were ended with `kill`."""
         rounds: list[dict[str, object]] = []
+        asked = True
         for host in self.towns.open.values():
-            rounds += await host.running(end=kill)
-        if kill:
+            try:
+                async with asyncio.timeout(ASK_SECONDS):
+                    rounds += await host.running(end=kill)
+            except (TimeoutError, TownError) as error:
+                asked = False  # the server lost this town: its rounds run on
+                log.warning("town.not_asked", town=host.id, error=str(error))
+        if kill and asked:
             self._closing = True
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(KILL_SECONDS):
                     while self.slots.taken:  # noqa: ASYNC110 -- at most a minute, at the end
                         await asyncio.sleep(0.02)
-        asyncio.get_running_loop().call_later(0.05, self._stopping.set)
+        self._told_to_stop = True
         return rounds
 
     def _max_rounds(self) -> int:
@@ -276,14 +312,20 @@ def read_arguments() -> None:
     parser.parse_args()
 
 
+def tell_fault(*fault: Any) -> None:
+    """Python's last words about a fault of ours, without secrets: they go into a log."""
+    sys.stderr.write(redact("".join(traceback.format_exception(*fault))))
+
+
 def main() -> None:
     """The program `tinytownd`."""
+    sys.excepthook = tell_fault
     read_arguments()
     try:
         code = asyncio.run(serve(dict(os.environ)))
     except TownError as error:
         hint = f" ({error.hint})" if error.hint else ""
-        sys.stderr.write(f"tinytownd: {error.message}{hint}\n")
+        sys.stderr.write(redact(f"tinytownd: {error.message}{hint}\n"))
         code = error.exit_code
     except KeyboardInterrupt:
         code = OK

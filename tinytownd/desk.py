@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+import os
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import structlog
 
 from tinytownd import wire
-from tinytownd.domain.errors import Elsewhere, Internal, NotFound, TimedOut, TownError
+from tinytownd.domain.errors import (
+    Elsewhere,
+    Internal,
+    NotFound,
+    TimedOut,
+    TownError,
+    Unavailable,
+)
 from tinytownd.domain.town import Town
 from tinytownd.handlers import registry
-from tinytownd.handlers.registry import Answer, Context, Speaker, Verb
+from tinytownd.handlers.registry import Answer, Context, Decision, Speaker, Verb
+from tinytownd.redact import encode_error
 from tinytownd.store.client import end
 from tinytownd.store.commands import Command, CommandReader
-from tinytownd.store.town import LOST, Entry, TownStore
+from tinytownd.store.patience import LOST
+from tinytownd.store.town import Entry, TownStore
 
 log = structlog.get_logger(__name__)
 #: A read's reply is kept so long, in seconds: for a client that lost its connection.
@@ -47,7 +59,7 @@ class Desk:
         gone = {task: one for task, one in self._waiting.items() if one.entry.agent == agent}
         await end(gone)
         for command in gone.values():
-            over = wire.encode_error(command.entry.command, TimedOut("the round is over"))
+            over = encode_error(command.entry.command, TimedOut("the round is over"))
             await self._answer(command, over, life=READ_SECONDS)
 
     async def deliver(self, command: Command) -> None:
@@ -73,7 +85,7 @@ class Desk:
             args = verb.bind(command.args)
             self._refuse_elsewhere(command)
         except TownError as error:
-            await self._answer(command, wire.encode_error(command.entry.command, error))
+            await self._answer(command, encode_error(command.entry.command, error))
             return
         if verb.kind == "wait":
             task = asyncio.create_task(self._wait(verb, command, args))
@@ -81,33 +93,41 @@ class Desk:
             task.add_done_callback(self._waiting.pop)
             return
         try:
-            if verb.kind == "write":
-                await self._store.execute(command.entry, self._decide(verb, command, args))
+            if verb.kind in ("write", "prepare"):
+                decide = await self._decision(verb, command, args)
+                await self._store.execute(command.entry, decide)
                 self._reader.finished(command)
             else:
                 data = await self._look(verb, command, args)
                 reply = wire.encode_reply(command.entry.command, data)
                 await self._answer(command, reply, life=READ_SECONDS)
+        except OSError as error:  # of a file; redis-py's errors are its own
+            told = Unavailable(f"the system refused: {error}")
+            await self._answer(command, encode_error(command.entry.command, told))
         except LOST:
             raise
         except TownError as error:
-            await self._answer(command, wire.encode_error(command.entry.command, error))
+            await self._answer(command, encode_error(command.entry.command, error))
         except Exception:
             log.exception("command.fault", **_about(command))
-            await self._answer(command, wire.encode_error(command.entry.command, Internal()))
+            await self._answer(command, encode_error(command.entry.command, Internal()))
 
     def _refuse_elsewhere(self, command: Command) -> None:
         """A moved or copied town has the same id: `town.open` tells which of the two it is."""
         where = command.directory
-        if where and not command.entry.agent and Path(where).resolve() != self._directory:
+        if not where or command.entry.agent:
+            return
+        # Not by Path.resolve, which raises for links that go round in circles.
+        if "\0" in where or os.path.realpath(where) != str(self._directory):
             raise Elsewhere(f"the town is open in {self._directory}, not in {where}")
 
-    def _decide(self, verb: Verb, command: Command, args: dict[str, Any]) -> Any:
-        def decide(town: Town) -> Answer:
-            answer: Answer = verb.run(self._context(town, command), **args)
-            return answer
-
-        return decide
+    async def _decision(
+        self, verb: Verb, command: Command, args: dict[str, Any]
+    ) -> Callable[[Town], Answer]:
+        run: Decision = partial(verb.run, **args)
+        if verb.kind == "prepare":
+            run = await self._look(verb, command, args)
+        return lambda town: run(self._context(town, command))
 
     async def _look(self, verb: Verb, command: Command, args: dict[str, Any]) -> Any:
         if verb.kind in ("read", "wait"):
@@ -119,26 +139,28 @@ class Desk:
 
     async def _wait(self, verb: Verb, command: Command, args: dict[str, Any]) -> None:
         """Asks again after every change, until there is an answer or nobody waits any more."""
+        loop = asyncio.get_running_loop()
+        # From here on by a clock that nobody can set.
+        deadline = loop.time() + (command.expires_at - wire.now_ms()) / 1000
         try:
-            while wire.now_ms() < command.expires_at:
+            while loop.time() < deadline:
                 data = await self._look(verb, command, args)
                 if data is not None:
                     reply = wire.encode_reply(command.entry.command, data)
                     await self._answer(command, reply, life=READ_SECONDS)
                     return
-                left = (command.expires_at - wire.now_ms()) / 1000
                 try:
-                    async with asyncio.timeout(max(0.0, left)):
+                    async with asyncio.timeout_at(deadline):
                         await self._store.changed()
                 except TimeoutError:
                     break
             late = TimedOut("it is still not over", hint="tt status")
-            await self._answer(command, wire.encode_error(command.entry.command, late))
+            await self._answer(command, encode_error(command.entry.command, late))
         except LOST:
             await asyncio.sleep(AGAIN_SECONDS)
             await self._reader.again(command)
         except TownError as error:
-            await self._answer(command, wire.encode_error(command.entry.command, error))
+            await self._answer(command, encode_error(command.entry.command, error))
 
     def _context(self, town: Town, command: Command) -> Context:
         speaker = Speaker()
@@ -147,7 +169,7 @@ class Desk:
             if agent is None:
                 raise NotFound("this agent is no member of the town any more")
             speaker = Speaker(agent)
-        return Context(town, speaker, self._services)
+        return Context(town, speaker, self._services, command.entry.command)
 
     async def _answer(self, command: Command, reply: str, *, life: int = wire.DONE_SECONDS) -> None:
         entry: Entry = command.entry

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import platform
@@ -14,6 +15,7 @@ from tinytownd.domain.errors import BadInput, TownError
 from tinytownd.home import DaemonLock, Home
 from tinytownd.runtimes.catalogue import PRESETS
 from tinytownd.runtimes.tables import from_table
+from tinytownd.store.access import USER, Access, examine, line
 from tinytownd.store.server import find_server
 
 #: Free space, in bytes, below which rounds and the store soon fail: 100 MiB.
@@ -28,7 +30,7 @@ def check(
 
 
 def checks(env: Mapping[str, str]) -> Iterator[dict[str, object]]:
-    """Every check, one after the other; none changes anything but making the home."""
+    """Every check, one after the other; none changes anything that stays but making the home."""
     version = platform.python_version()
     yield check("python", sys.version_info >= (3, 11), version, "install Python 3.11 or newer")
     home = Home.from_env(env)
@@ -36,11 +38,15 @@ def checks(env: Mapping[str, str]) -> Iterator[dict[str, object]]:
         home.create()
         yield check("home", True, str(home.path))
         settings = load_home(home.config)
-        server = find_server(home, settings.redis.url, env)
-        yield check("redis", True, type(server).__name__.removesuffix("Server").lower())
+        server = find_server(home, settings.redis, env)
+        kind = type(server).__name__.removesuffix("Server").lower()
+        access = asyncio.run(examine(server.endpoint("daemon"))) if settings.redis.url else None
+        yield check("redis", True, kind)
     except TownError as error:
         yield check("home or redis", False, error.message, error.hint)
         return
+    if access is not None:
+        yield from external_server(access)
     free = shutil.disk_usage(home.path).free
     yield check("disk", free >= LEAST_DISK, f"{free // 2**20:,} MiB free", "free some space")
     pid = DaemonLock(home).holder()
@@ -48,6 +54,28 @@ def checks(env: Mapping[str, str]) -> Iterator[dict[str, object]]:
     git = shutil.which("git", path=env.get("PATH"))
     yield check("git", git is not None, git or "not found", "apt install git", required=False)
     yield from agent_clis(env, settings.agent_clis)
+
+
+def external_server(access: Access) -> Iterator[dict[str, object]]:
+    """Whether the daemon has the rights on somebody else's server that it needs, and no more."""
+    how = f"in redis-cli: {line()} , then redis.url = redis://{USER}:PASSWORD@HOST:PORT"
+    told = f"the daemon is {access.user}"
+    if access.everything:
+        told += ", who may do everything there"
+    yield check("redis user", not access.everything, told, how, required=False)
+    may = "lets the daemon make users: each agent speaks as itself"
+    may_not = "does not let the daemon make users: every agent has all of its rights"
+    detail = may if access.makes_users else may_not
+    yield check("redis users", access.makes_users, f"the server {detail}", how, required=False)
+    if access.forgets:
+        yield check(
+            "redis restart",
+            False,
+            "Redis 7.0 reads its data back as the user 'default', who may not do everything there: "
+            "all of the town would be lost with a restart of the server",
+            "in redis-cli: ACL SETUSER default resetpass off ~* &* +@all (nobody can be him then), "
+            "or upgrade the server to 7.2",
+        )
 
 
 def agent_clis(env: Mapping[str, str], tables: AgentClis) -> Iterator[dict[str, object]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import re
 import sys
@@ -12,8 +13,9 @@ from pathlib import Path
 import structlog
 
 from tinytownd.config import Config
-from tinytownd.domain.errors import BadInput
+from tinytownd.domain.errors import BadInput, TownError
 from tinytownd.files import read_text, write_atomic
+from tinytownd.redact import secret_values
 from tinytownd.runtimes.catalogue import Runtime
 
 log = structlog.get_logger(__name__)
@@ -86,6 +88,17 @@ def for_agent(
     env |= config.env
     env["PATH"] = os.pathsep.join((str(bin_dir), env.get("PATH", os.defpath)))
     return scrubbed(env)
+
+
+def secrets_of(base: Mapping[str, str], config: Config) -> tuple[str, ...]:
+    """The secrets that any of the town's agents finds in its environment, longest first."""
+    tables = [table.get("env") for table in config.agent_clis.values()]
+    environments = [base, config.env, *(env for env in tables if isinstance(env, Mapping))]
+    if config.env_file is not None:
+        with contextlib.suppress(TownError):  # the agents do not start then
+            environments.append(read_env_file(config.env_file))
+    found = {value for env in environments for value in secret_values(env)}
+    return tuple(sorted(found, key=len, reverse=True))
 
 
 def install_tt(bin_dir: Path) -> None:

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import tomlkit
 
+from tinytownd import wire
 from tinytownd.domain.errors import BadInput
 from tinytownd.files import parse_toml, read_text, refusal, write_atomic
 
@@ -245,27 +246,46 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class RegisteredTown:
-    """A line of the registry: the town follows its id, name and directory may change."""
+    """A line of the registry: the town follows its id, name and directory may change.
+
+    A line that is `forgotten` stays for a day, with the id of the command that wanted it: sent
+    again, that command gets its first answer.
+    """
 
     id: str
     name: str
     dir: Path
+    forgotten: str = ""
 
 
 def read_towns(home: Home) -> list[RegisteredTown]:
     """The towns of this home, in the order in which they came. Raises BadInput."""
+    return [town for town in read_registry(home) if not town.forgotten]
+
+
+def read_registry(home: Home) -> list[RegisteredTown]:
+    """The same, and those that were forgotten not long ago. Raises BadInput."""
     if not home.towns.exists():
         return []
     entries = parse_toml(read_text(home.towns), home.towns).get("towns", [])
     if not isinstance(entries, list):
         entries = [entries]  # `[towns]` instead of `[[towns]]`: refused as any broken entry
-    return [_registered(entry, home.towns) for entry in entries]
+    towns = [_registered(entry, home.towns) for entry in entries]
+    return [town for town in towns if not town.forgotten or _of_this_day(town.forgotten)]
+
+
+def _of_this_day(command: str) -> bool:
+    """Whether a command may still be sent again."""
+    try:
+        return wire.now_ms() - wire.made_at(command) < wire.DONE_SECONDS * 1000
+    except BadInput:
+        return False
 
 
 def _registered(entry: object, path: Path) -> RegisteredTown:
     match entry:
-        case {"id": str(id_), "name": str(name), "dir": str(directory)}:
-            return RegisteredTown(id_, name, Path(directory))
+        case {"id": str(id_), "name": str(name), "dir": str(directory), **more}:
+            return RegisteredTown(id_, name, Path(directory), str(more.get("forgotten", "")))
     raise BadInput(
         f"{path}: every [[towns]] needs id, name and dir, all of them strings",
         hint="delete the entry that is broken, and `tt init` in its town again",
@@ -280,6 +300,8 @@ def write_towns(home: Home, towns: Iterable[RegisteredTown]) -> None:
     for town in towns:
         table = tomlkit.table()
         table.update({"id": town.id, "name": town.name, "dir": str(town.dir)})
+        if town.forgotten:
+            table["forgotten"] = town.forgotten
         tables.append(table)
     document["towns"] = tables
     write_atomic(home.towns, tomlkit.dumps(document))

@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import functools
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Protocol
 
 import structlog
 
+from tinytownd import recovery
 from tinytownd.conductor.schedule import settle
 from tinytownd.config import Config, Watched
 from tinytownd.desk import Desk
 from tinytownd.domain.agent import Agent
-from tinytownd.domain.errors import BadInput
+from tinytownd.domain.deadlines import bound, shift
+from tinytownd.domain.errors import BadInput, TownError
 from tinytownd.domain.message import Round
 from tinytownd.domain.town import Town
-from tinytownd.environment import for_agent
+from tinytownd.environment import for_agent, secrets_of
 from tinytownd.home import Endpoint, Home
 from tinytownd.place import Place
+from tinytownd.recovery import Finding
+from tinytownd.redact import hide_all, secret_values
+from tinytownd.resources import shortage
 from tinytownd.runtimes.alive import TOKEN_VARIABLE
 from tinytownd.runtimes.catalogue import PRESETS, Runtime, executable
 from tinytownd.runtimes.process import RoundFiles
@@ -30,9 +36,12 @@ from tinytownd.store import keys
 from tinytownd.store.acl import agent_acl
 from tinytownd.store.client import Client, drop_user, end, set_user
 from tinytownd.store.commands import Command, CommandReader
-from tinytownd.store.town import TownStore, patiently
+from tinytownd.store.patience import patiently
+from tinytownd.store.town import TownStore
+from tinytownd.supervisor.host import limits
 from tinytownd.supervisor.loop import Supervisor
 from tinytownd.supervisor.slots import Slots
+from tinytownd.supervisor.verdict import LONGEST_HOLD_MS
 
 log = structlog.get_logger(__name__)
 #: How long a round's last commands may take to be carried out, in seconds.
@@ -99,6 +108,13 @@ class TownHost:
             raise BadInput(f"there is no CLI '{cli}'", hint=f"one of {known}")
         return PRESETS[cli]
 
+    def secrets(self) -> tuple[str, ...]:
+        """The secrets that agents find in their environment, longest first: nobody is told them."""
+        try:
+            return secrets_of(self._around.users_env, self.config)
+        except TownError:
+            return secret_values(self._around.users_env)
+
     def missing(self, runtime: Runtime) -> str | None:
         """Why a CLI cannot be started, with how to get it; None when it can."""
         env = for_agent(self._around.users_env, self.config, None, self._around.home.bin)
@@ -107,20 +123,28 @@ class TownHost:
         how = f" ({runtime.install})" if runtime.install else ""
         return f"{told(runtime)} is not on PATH{how}"
 
-    def installed_cli(self, cli: str | None) -> str:
-        """The CLI itself, or the town's default one; raises `BadInput` when it is not there."""
+    def installed_cli(self, cli: str | None, permissions: str | None) -> str:
+        """The CLI itself, or the town's default one.
+
+        Raises `BadInput` when it is not there, or cannot be held to the permissions.
+        """
         name = cli if cli is not None else self.config.town.default_cli
         runtime = self.runtime(name)
         why = self.missing(runtime)
         if why is not None:
             how = f"install it: {runtime.install}" if runtime.install else "see tt doctor"
             raise BadInput(f"{told(runtime)} is not on PATH", hint=how)
+        runtime.allowing(permissions or self.config.town.permissions)
         return name
+
+    def shortage(self) -> str:
+        """What the machine has too little of for a round now, in words; "" when it has enough."""
+        return shortage(self.config.limits, (self.place.directory, self._around.home.path))
 
     async def enter(self, agent: Agent, running: Round) -> dict[str, str]:
         """Lets the round's process speak for the agent: its user, its stream, its environment."""
         password = os.urandom(24).hex()
-        files = self._files(running)
+        files = self.files(running)
         files.create()
         endpoint = self._around.agent_endpoint(self._user(agent), password)
         told = {
@@ -158,7 +182,7 @@ class TownHost:
 
     async def _readmit(self, agent: Agent, running: Round) -> None:
         try:
-            told = json.loads(self._files(running).credentials.read_text())
+            told = json.loads(self.files(running).credentials.read_text())
         except (OSError, ValueError) as error:
             log.warning("round.no_credentials", agent=agent.name, error=str(error))
             return
@@ -198,8 +222,9 @@ class TownHost:
     def _user(self, agent: Agent) -> str:
         return f"tt-{self.id}-{agent.id}"
 
-    def _files(self, running: Round) -> RoundFiles:
-        return RoundFiles(self.place.private / "rounds" / running.agent / running.id)
+    def files(self, running: Round) -> RoundFiles:
+        """The files of a round."""
+        return RoundFiles.of(self.place.directory, running.agent, running.id)
 
     # Its life
 
@@ -208,12 +233,23 @@ class TownHost:
         town = await self.store.load()
         if town.meta.dir != str(self.place.directory):
             await self.store.transact(functools.partial(_moved, directory=self.place.directory))
+        await self.store.transact(self._bound)
+        await recovery.count_on(self.store, self.place.private)
         # Last of what can fail: nothing runs for a town that did not open.
         await self._around.reader.follow(keys.commands_key(self.id))
         for agent_id in list(town.agents):
             self._supervise(agent_id)
         self._tasks[""] = asyncio.create_task(self._desk.run(), name=f"commands {self.id}")
+        self._sweep()
         return town
+
+    def _bound(self, town: Town) -> None:
+        bounds = limits(self)
+        bound(town, LONGEST_HOLD_MS, int(bounds.backoff_max_seconds * 1100))
+
+    async def clock_jumped(self, jump: int) -> None:
+        """The wall clock jumped by so many milliseconds."""
+        await self.store.transact(lambda town: shift(town, jump))
 
     async def close(self) -> None:
         """Stops supervising; rounds run on."""
@@ -223,21 +259,26 @@ class TownHost:
         self._tasks.clear()
 
     async def deliver(self, command: Command) -> None:
-        """Takes a command for this town."""
+        """Takes a command for this town. An agent's words are kept without its secrets."""
+        if command.entry.agent:
+            command = dataclasses.replace(command, args=hide_all(command.args, self.secrets()))
         await self._desk.deliver(command)
 
     def wake(self, agent_id: str) -> None:
-        """An agent has something to look at; a new one gets its supervisor."""
+        """An agent has something to look at; a new one gets its supervisor. "": the files have."""
+        if not agent_id:
+            self._sweep()
+            return
         supervisor = self._supervisors.get(agent_id)
         if supervisor is None:
             self._supervise(agent_id)
         else:
             supervisor.wake()
 
-    def wake_all(self) -> None:
-        """Every supervisor looks: after a time in which wakes may have been lost."""
-        for supervisor in self._supervisors.values():
-            supervisor.wake()
+    async def wake_all(self) -> None:
+        """Every agent is looked at: after a time in which wakes, also a new one's, may be lost."""
+        for agent in await self.store.read(lambda town: list(town.agents)):
+            self.wake(agent)
 
     async def running(self, *, end: bool) -> list[dict[str, object]]:
         """The rounds that run now; with `end` they are told to end."""
@@ -254,7 +295,7 @@ class TownHost:
                 found.append({"town": self.name, "agent": agent.name, "round": int(one.id)})
             return found
 
-        rounds = await self.store.transact(look)
+        rounds = await (self.store.transact(look) if end else self.store.read(look))
         return [{**one, "pid": self._pid(one)} for one in rounds]
 
     def _pid(self, one: Mapping[str, object]) -> int | None:
@@ -265,13 +306,46 @@ class TownHost:
             return None
 
     async def readmit_all(self) -> None:
-        """The users of all that are in their rounds still, after the server lost them."""
+        """After the server was away: the town as it is now, and the users of its rounds."""
+        try:
+            await self.store.reread()
+        except TownError as error:
+            log.error("town.lost", town=self.id, error=error.message)
+            return
         rounds = await self.store.read(
             lambda town: [(a, town.rounds[a.round]) for a in town.agents.values() if a.round]
         )
         for agent, running in rounds:
             if agent.id in self._inside:
                 await self._readmit(agent, running)
+
+    # For `tt recover`, and after a reset
+
+    async def mend(self) -> list[Finding]:
+        """Looks at what no record tells, mends what is wrong, and says what it found."""
+        return await recovery.mend(self, self._around.home.path)
+
+    def unsupervised(self, agents: Iterable[Agent]) -> list[Agent]:
+        """Those of the agents that no supervisor looks after."""
+        return [agent for agent in agents if agent.id not in self._supervisors]
+
+    async def mend_streams(self) -> list[str]:
+        """Mends the command streams that need it: their keys."""
+        agents = (keys.commands_key(self.id, agent) for agent in self._inside)
+        return await self._around.reader.check([keys.commands_key(self.id), *agents])
+
+    async def supervise_anew(self, agent: Agent) -> None:
+        """Gives the agent a new supervisor; one that it has is let go of, its round is not."""
+        await end([task for name, task in self._tasks.items() if name == agent.id])
+        self._supervise(agent.id)
+
+    def _sweep(self) -> None:
+        """Removes the files of rounds that a reset dropped; also what an earlier daemon left."""
+        task = self._tasks.get("files")
+        if task is not None:
+            task.cancel()
+        sweeping = recovery.sweep(self.store, self.place.private)
+        self._tasks["files"] = asyncio.create_task(sweeping, name=f"files {self.id}")
 
     def _supervise(self, agent_id: str) -> None:
         supervisor = Supervisor(self, agent_id)

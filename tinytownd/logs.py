@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import sys
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping, MutableMapping, Sequence
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, TextIO
 
 import structlog
+
+from tinytownd.files import open_private
+from tinytownd.redact import redact_all, secret_values
 
 
 class Both:
@@ -28,6 +33,10 @@ class Both:
             told = line if self._readable is None else self._readable(None, "", dict(event))
             self._write(self._stderr, told)
 
+    def close(self) -> None:
+        """Lets go of the log file."""
+        self._file.close()
+
     def _write(self, stream: TextIO, line: str) -> None:
         try:
             stream.write(line + "\n")
@@ -39,10 +48,20 @@ class Both:
     log = debug = info = warning = warn = error = critical = exception = msg
 
 
-def set_up(path: Path, env: Mapping[str, str]) -> None:
-    """Directs structlog to the log file and to stderr: readable on a terminal, else JSON."""
-    file = path.open("a", encoding="utf-8", errors="backslashreplace")
-    path.chmod(0o600)
+class Libraries(logging.Handler):
+    """Hands on what asyncio and others log in Python's own way; else it went to stderr as it is."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        told = {"logger": record.name, "text": record.getMessage(), "exc_info": record.exc_info}
+        structlog.get_logger().log(record.levelno, "python", **told)
+
+
+def set_up(path: Path, env: Mapping[str, str]) -> Both:
+    """Directs structlog to the log file and to stderr: readable on a terminal, else JSON.
+
+    No line has a secret in it: neither what looks like one nor those in the environment.
+    """
+    file = TextIOWrapper(open_private(path), encoding="utf-8", errors="backslashreplace")
     terminal = sys.stderr.isatty()
     stderr = None if env.get("TINYTOWN_AUTOSTART") else sys.stderr
     logger = Both(file, stderr, readable=terminal)
@@ -53,11 +72,21 @@ def set_up(path: Path, env: Mapping[str, str]) -> None:
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
             _without_nothing,
+            functools.partial(_without_secrets, secret_values(env)),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=lambda *_: logger,
         cache_logger_on_first_use=False,
     )
+    logging.basicConfig(handlers=[Libraries(logging.WARNING)], force=True)
+    return logger
+
+
+def _without_secrets(
+    known: Sequence[str], _logger: object, _method: str, event: MutableMapping[str, Any]
+) -> Mapping[str, Any]:
+    """Whatever a line quotes: an error of the server's, a traceback, a setting."""
+    return redact_all(event, known)
 
 
 def _without_nothing(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import secrets
 import subprocess
@@ -11,7 +12,7 @@ from pathlib import Path
 from tinytownd.config_edit import template
 from tinytownd.domain.errors import BadInput, NotFound
 from tinytownd.domain.names import check_name
-from tinytownd.files import read_text, refusal, write_atomic
+from tinytownd.files import directory_inside, read_text, refusal, write_atomic
 
 CONFIG = "tinytown.toml"
 ID = re.compile(r"[a-z0-9-]{1,40}")
@@ -46,9 +47,10 @@ class Place:
             raise BadInput(f"{file} holds no town's id", hint="delete it, then: tt init")
         return found
 
-    def make(self, name: str, default_cli: str) -> None:
+    def make(self, name: str, default_cli: str, permissions: str = "bypass") -> None:
         """Writes the commented `tinytown.toml` of a new town, and an id where there is none."""
-        write_atomic(self.config, template(name, default_cli), mode=0o644)
+        text = template(name, default_cli, permissions)
+        write_atomic(self.config, text, mode=0o644, within=self.directory)
         self.give_id()
 
     def give_id(self) -> bool:
@@ -56,11 +58,12 @@ class Place:
         if self.town_id is not None:
             return False
         try:
-            self.private.mkdir(mode=0o700, exist_ok=True)
+            with directory_inside(self.directory, self.private) as directory:
+                os.fchmod(directory, 0o700)  # whoever made it
         except OSError as error:
-            raise refusal("make", self.private, error) from error
-        write_atomic(self.private / ".gitignore", "*\n")
-        write_atomic(self.private / "town", secrets.token_hex(5) + "\n")
+            raise refusal("made", self.private, error) from error
+        write_atomic(self.private / ".gitignore", "*\n", within=self.directory)
+        write_atomic(self.private / "town", secrets.token_hex(5) + "\n", within=self.directory)
         return True
 
 
@@ -69,7 +72,7 @@ def place(directory: str) -> Place:
     path = Path(directory)
     if "\0" in directory or not path.is_absolute():
         raise BadInput("a town's directory is an absolute path")
-    if not path.is_dir():
+    if not os.path.isdir(directory):  # noqa: PTH112 -- Path.is_dir raises where a name is too long
         raise NotFound(f"there is no directory {directory}")
     return Place(path.resolve())
 

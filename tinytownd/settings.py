@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
-from tinytownd.domain.names import NAME
+from tinytownd.domain.names import NAME, PERMISSIONS
 
 Scope = Literal["home", "town"]
 Scalar = str | int | float
@@ -92,6 +92,13 @@ class TownSettings:
     max_agents: int = _key(
         "town.max_agents", 16, "agents that are not stopped or cold, at most", low=1, high=10_000
     )
+    permissions: str = _key(
+        "town.permissions",
+        "bypass",
+        "what agents may do unasked: bypass (anything), edit (change the town's files), read",
+        pattern=re.compile("|".join(PERMISSIONS)),
+        rule="bypass, edit or read",
+    )
     rehearse_cli: str = _key(
         "town.rehearse_cli", "rehearsal", "CLI that plays every agent in a rehearsal", **_CLI
     )
@@ -129,6 +136,17 @@ class Limits:
         "limits.backoff_seconds", 1.0, "before the first retry; doubles from then on",
         low=0, high=DAY,
     )  # fmt: skip
+    output_mb: int = _key(
+        "limits.output_mb", 256, "a round that prints more MiB is ended", low=1, high=100_000
+    )
+    min_disk_mb: int = _key(
+        "limits.min_disk_mb", 100, "MiB of free disk below which no round starts",
+        low=0, high=100_000,
+    )  # fmt: skip
+    min_memory_mb: int = _key(
+        "limits.min_memory_mb", 100, "MiB of free memory below which no round starts",
+        low=0, high=100_000,
+    )  # fmt: skip
     backoff_max_seconds: float = _key(
         "limits.backoff_max_seconds", 1800.0, "before a retry, at most", low=0, high=7 * DAY
     )
@@ -143,6 +161,11 @@ class RedisSettings:
         pattern=re.compile(rf"({_URL.pattern})?"),
         rule='a redis://, rediss:// or unix:// address, or ""',
         scopes=("home",),
+    )  # fmt: skip
+    durability: str = _key(
+        "redis.durability", "second",
+        "what a power cut may take from the embedded server: the last second, or nothing",
+        pattern=re.compile("second|always"), rule='"second" or "always"', scopes=("home",),
     )  # fmt: skip
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
-import secrets
+import os
+import shlex
 import shutil
 from pathlib import Path
 
@@ -11,15 +13,16 @@ import structlog
 
 from tinytownd import wire
 from tinytownd.config import load, load_home
-from tinytownd.domain.errors import BadInput, NotFound, TownError
+from tinytownd.domain.errors import BadInput, NotFound, TownError, Unavailable
 from tinytownd.domain.names import check_name
 from tinytownd.domain.town import Meta
 from tinytownd.handlers.plans import push
 from tinytownd.handlers.registry import Context, Speaker
-from tinytownd.home import RegisteredTown, read_towns, write_towns
+from tinytownd.home import RegisteredTown, read_registry, read_towns, write_towns
 from tinytownd.host import Around, TownHost
 from tinytownd.place import Place, default_name, place
-from tinytownd.store.town import patiently
+from tinytownd.store import keys
+from tinytownd.store.patience import patiently
 
 log = structlog.get_logger(__name__)
 
@@ -53,26 +56,28 @@ class Towns:
 
     # For the verbs
 
-    async def init(self, directory: str, name: str | None) -> tuple[TownHost, bool]:
+    async def init(self, directory: str, name: str | None, command: str) -> tuple[TownHost, bool]:
         """Makes a town of a directory; again it changes nothing. Raises `TownError`."""
         where = place(directory)
-        fresh = not where.config.exists()
         if name is not None:
             check_name(name, "name of the town")
-        if fresh:
-            cli = load_home(self._around.home.config).town.default_cli
-            where.make(name or default_name(where.directory), cli)
-        made_id = where.give_id()
-        label = name or load(self._around.home.config, where.config).town.name
-        host = await self.open_place(where, label)
-        if name is not None and host.name != name and not (fresh or made_id):
+        if not where.config.exists():
+            told = load_home(self._around.home.config).town
+            named = name or default_name(where.directory)
+            where.make(named, told.default_cli, told.permissions)
+        where.give_id()
+        host = await self.open_place(where, name, command)
+        created = await host.store.read(lambda town: town.meta.made_by) == command
+        if name is not None and host.name != name and not created:
             raise BadInput(
                 f"this directory is the town {host.name} already",
                 hint=f"to rename it: tt config town.name {name}",
             )
-        return host, fresh or made_id
+        return host, created
 
-    async def open_place(self, where: Place, name: str | None = None) -> TownHost:
+    async def open_place(
+        self, where: Place, name: str | None = None, command: str = ""
+    ) -> TownHost:
         """The open town of a directory with `tinytown.toml`; registers it. Raises `TownError`."""
         if not where.config.exists():
             raise NotFound(f"{where.directory} is no town", hint="tt init")
@@ -84,14 +89,18 @@ class Towns:
         if town_id in self.open:
             await self.open.pop(town_id).close()
         label = name or load(self._around.home.config, where.config).town.name
-        host = await self._open(where, town_id, label)
+        host = await self._open(where, town_id, label, made_by=command)
         self._register(RegisteredTown(town_id, host.name, where.directory))
         return host
 
-    async def rehearse(self, directory: str, plan: str) -> tuple[TownHost, dict[str, object]]:
+    async def rehearse(
+        self, directory: str, plan: str, command: str
+    ) -> tuple[TownHost, dict[str, object]]:
         """A scratch copy of a town with a plan pushed and every CLI played. Raises `TownError`."""
         original = await self.open_place(place(directory))
-        scratch = Place(self._rehearsals / secrets.token_hex(5))
+        scratch = Place(self._rehearsals / command)
+        if scratch.directory.exists():  # the first try came to nothing
+            await self.forget_rehearsal(scratch)
         scratch.directory.mkdir(parents=True, mode=0o700)
         shutil.copy(original.place.config, scratch.config)
         scratch.give_id()
@@ -106,39 +115,48 @@ class Towns:
             raise
         return host, pushed()
 
-    async def forget(self, directory: str) -> TownHost | RegisteredTown:
+    async def forget(self, directory: str, command: str) -> TownHost | RegisteredTown:
         """Takes a town out of the registry and the store; its files stay. Raises `NotFound`."""
-        where = Place(Path(directory).resolve())
+        where = Place(Path(os.path.realpath(directory)))  # Path.resolve raises for circular links
         if where.directory.parent == self._rehearsals:
             return await self.forget_rehearsal(where)
-        towns = read_towns(self._around.home)
-        found = next((town for town in towns if town.dir == where.directory), None)
+        known = read_registry(self._around.home)
+        again = next((town for town in known if town.forgotten == command), None)
+        if again is not None:
+            return again
+        here = (town for town in known if town.dir == where.directory and not town.forgotten)
+        found = next(here, None)
         if found is None:
             raise NotFound(f"no town is registered at {directory}", hint="tt towns")
-        host = self.open.pop(found.id, None)
+        host = self.open.get(found.id)
         if host is not None:
             busy = await host.store.read(lambda t: [a.name for a in t.agents.values() if a.round])
             if busy:
-                self.open[found.id] = host
                 raise BadInput(f"{', '.join(busy)} still work there", hint="tt stop --now")
-            await host.close()
-            await host.store.forget()
-        write_towns(self._around.home, [town for town in towns if town.id != found.id])
+        await self._erase(host or TownHost(self._around, Place(found.dir), found.id))
+        gone = dataclasses.replace(found, forgotten=command)
+        write_towns(self._around.home, [gone if town is found else town for town in known])
         return found
 
     async def forget_rehearsal(self, where: Place) -> TownHost:
         """Ends a rehearsal: nothing of it stays."""
         town_id = where.town_id or ""
-        host = self.open.pop(town_id, None) or TownHost(self._around, where, town_id)
-        await host.close()
-        try:
-            await host.store.forget()
-        except NotFound:
-            log.info("rehearsal.empty", town=town_id)
+        host = self.open.get(town_id) or TownHost(self._around, where, town_id)
+        await self._erase(host)
         shutil.rmtree(where.directory, ignore_errors=True)
         return host
 
     # Inside
+
+    async def _erase(self, host: TownHost) -> None:
+        """Ends what is left of a town in memory, then in the store; a town may be there no more."""
+        await host.close()
+        await self._around.reader.let_go(keys.commands_key(host.id))
+        try:
+            await host.store.forget()
+        except NotFound:
+            log.info("town.empty", town=host.id)
+        self.open.pop(host.id, None)
 
     @property
     def _rehearsals(self) -> Path:
@@ -150,7 +168,13 @@ class Towns:
                 await self.forget_rehearsal(Place(directory))
 
     async def _open(
-        self, where: Place, town_id: str, name: str = "", *, scratch: bool = False
+        self,
+        where: Place,
+        town_id: str,
+        name: str = "",
+        *,
+        made_by: str = "",
+        scratch: bool = False,
     ) -> TownHost:
         if where.town_id != town_id:
             raise NotFound(f"{where.directory} is not there, or another town now")
@@ -161,13 +185,18 @@ class Towns:
             dir=str(where.directory),
             created_at=wire.now_ms(),
             scratch=scratch,
+            made_by=made_by,
         )
-        await host.store.create(meta)
+        made_before = any(one.id == town_id for one in read_towns(self._around.home))
+        if not made_before:
+            await host.store.create(meta)
         self.open[town_id] = host  # before its streams are read: commands may wait in them
         try:
             town = await host.open()
-        except BaseException:
+        except BaseException as error:
             del self.open[town_id]
+            if made_before and isinstance(error, NotFound):
+                raise _lost(where) from error
             raise
         host.name = town.meta.name
         log.info("town.opened", town=town_id, name=host.name, dir=str(where.directory))
@@ -183,5 +212,15 @@ class Towns:
                 )
 
     def _register(self, town: RegisteredTown) -> None:
-        others = [one for one in read_towns(self._around.home) if one.id != town.id]
+        known = read_registry(self._around.home)
+        others = [one for one in known if one.forgotten or one.id != town.id]
         write_towns(self._around.home, [*others, town])
+
+
+def _lost(where: Place) -> Unavailable:
+    """The error for a town that was there once: it is not made anew unless somebody says so."""
+    there = shlex.quote(str(where.directory))
+    return Unavailable(
+        f"Redis has lost the town at {where.directory}",
+        hint=f"bring the data back; or, to start anew: tt towns --forget {there} && tt init",
+    )

@@ -26,6 +26,8 @@ HOME = "home"
 MAX_TEXT_BYTES = 1024 * 1024
 #: A plan file: bytes of UTF-8, at most. 10,000 tasks of ordinary length fit four times.
 MAX_PLAN_BYTES = 16 * 1024 * 1024
+#: A line of a refusal: characters, at most. What stands in it may be of anybody's making.
+MAX_LINE = 1000
 #: A command's answer is kept, and its id refused a second life, for a day.
 DONE_SECONDS = 24 * 60 * 60
 
@@ -99,14 +101,27 @@ def encode_reply(command: str, data: dict[str, object]) -> str:
     return json.dumps({"v": VERSION, "id": command, "ok": True, "data": data}, ensure_ascii=False)
 
 
+def one_line(text: str) -> str:
+    """The text as one line that can be shown: nothing unprintable, nothing beyond `MAX_LINE`."""
+    line = text if len(text) <= MAX_LINE else text[: MAX_LINE - 1] + "…"
+    return line if line.isprintable() else "".join(map(_printable, line))[:MAX_LINE]
+
+
+def _printable(one: str) -> str:
+    return one if one.isprintable() else ascii(one)[1:-1]
+
+
 def encode_error(command: str, error: errors.TownError) -> str:
     """The reply to a command that was refused."""
     told: dict[str, object] = {
         "kind": error.kind,
-        "message": error.message,
-        "hint": error.hint,
+        "message": one_line(error.message),
+        "hint": one_line(error.hint),
         "exit_code": error.exit_code,
     }
     if isinstance(error, errors.PlanError):
-        told["problems"] = error.problems
+        told["problems"] = [
+            {name: one_line(said) if isinstance(said, str) else said for name, said in one.items()}
+            for one in error.problems
+        ]
     return json.dumps({"v": VERSION, "id": command, "ok": False, "error": told}, ensure_ascii=False)

@@ -49,6 +49,9 @@ def agent(name: str = "developer", state: str = "idle", **changes: Any) -> dict[
         "rounds": 2,
         "rounds_since_start": 2,
         "max_rounds": None,
+        "silence_seconds": None,
+        "wall_seconds": None,
+        "permissions": None,
         "session": None,
         "since": NOW,
         "hold": None,
@@ -68,6 +71,9 @@ def message(**changes: Any) -> dict[str, Any]:
         "text": "Look at it",
         "state": "waiting",
         "sent_at": NOW,
+        "delivered_at": None,
+        "acknowledged_at": None,
+        "round": None,
         "reply_to": None,
         "claimed_sender": None,
         **changes,
@@ -122,7 +128,17 @@ REPLIES: dict[str, Any] = {
         f"agent.{change}": {"agent": agent()}
         for change in ("kill", "close", "interrupt", "resume", "restart")
     },
-    "agent.prune": {"removed": [{"name": "tester"}], "kept": [{"name": "docs", "why": "owns t1"}]},
+    "agent.prune": {
+        "removed": [{"name": "tester", "tasks": 2, "messages": 1}],
+        "kept": [{"name": "docs", "why": "owns t1"}],
+    },
+    "town.recover": {
+        "findings": [
+            {"what": "tester was in error", "done": "started again", "hint": ""},
+            {"what": "t3 failed", "done": "", "hint": "tt task retry t3"},
+        ]
+    },
+    "town.reset": {"agents": 1, "tasks": 2, "messages": 0, "rounds": 3},
     "town.stop": {"agents": [agent()]},
     "town.start": {"agents": [agent()]},
     "town.status": {
@@ -146,6 +162,7 @@ REPLIES: dict[str, Any] = {
     "task.current": {"task": None},
     "task.cancel": {"tasks": [task(state="cancelled")]},
     **{f"task.{done}": {"task": task()} for done in ("complete", "fail", "retry", "edit", "move")},
+    "task.reclaim": {"tasks": [task()], "skipped": [{"id": "8", "why": "runs in round 3"}]},
     "message.send": {"messages": [message()]},
     "message.inbox": {"messages": [message()]},
     **{f"backlog.{done}": {"task": task(agent=None)} for done in ("add", "claim", "remove")},

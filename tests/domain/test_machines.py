@@ -38,7 +38,7 @@ stopped start starting; stopped pause paused; stopped close cold
 error start starting; error pause paused; error close cold; error kill stopped
 """
 MESSAGE = """
-waiting deliver delivered; waiting fold acknowledged
+waiting deliver delivered; waiting forward waiting; waiting fold acknowledged
 delivered acknowledge acknowledged; delivered return waiting
 """
 TABLES = {

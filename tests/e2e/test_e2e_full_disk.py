@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.town import BIN, Home, until
+from tests.e2e.town import BIN, CONFIG, Home, until
 
 
 @pytest.fixture
@@ -34,8 +34,12 @@ def fill(ballast: Path) -> None:
                     pass
 
 
-def test_a_full_disk_loses_nothing(small_disk: Path, tmp_path: Path) -> None:
-    home, ballast = Home(small_disk / "home"), small_disk / "ballast"
+@pytest.mark.parametrize("durability", ["second", "always"])
+def test_a_full_disk_loses_nothing(small_disk: Path, tmp_path: Path, durability: str) -> None:
+    """With `always` the server ends itself, and is started again when there is room."""
+    config = CONFIG.replace("[limits]", "[limits]\nmin_disk_mb = 0")
+    config += f'[redis]\ndurability = "{durability}"\n'
+    home, ballast = Home(small_disk / "home", config), small_disk / "ballast"
     try:
         town = home.town(tmp_path / "town")
         town.team("a")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,13 +15,17 @@ from tinytownd.domain.record import Record
 from tinytownd.domain.town import Change, Town
 from tinytownd.handlers import registry
 from tinytownd.handlers.registry import Answer, Context, Speaker
+from tinytownd.recovery import Finding
 from tinytownd.settings import TownSettings
 from tinytownd.supervisor.decide import Begin, next_step
 from tinytownd.supervisor.loop import carry_out
 from tinytownd.supervisor.verdict import Ending, Retries, begin, finish
 
+#: The kinds of verbs that change the town.
+WRITING = ("write", "prepare")
 
-def installed_cli(cli: str | None) -> str:
+
+def installed_cli(cli: str | None, permissions: str | None) -> str:
     """What the daemon's edge says of a CLI: all are there but one."""
     if cli == "missing":
         raise BadInput("the CLI 'missing' is not on PATH")
@@ -30,12 +35,17 @@ def installed_cli(cli: str | None) -> str:
 class Desk:
     """A town and its verbs. `said` is the last command's change, as it would have been written."""
 
-    def __init__(self, *records: Record, max_agents: int = 16, **meta: Any) -> None:
+    def __init__(
+        self, *records: Record, max_agents: int = 16, permissions: str = "bypass", **meta: Any
+    ) -> None:
         self.town: Town = make_town(*records, **meta)
         self.said = Change()
+        #: What is found beside the records.
+        self.found: list[Finding] = []
         self._services = SimpleNamespace(
-            config=Config(town=TownSettings(max_agents=max_agents)),
+            config=Config(town=TownSettings(max_agents=max_agents, permissions=permissions)),
             installed_cli=installed_cli,
+            mend=self._mend,
             store=SimpleNamespace(last_event="7-0"),
         )
         settle(self.town)
@@ -47,20 +57,26 @@ class Desk:
         try:
             verb = registry.find(name, home=False)
             speaker = Speaker(self.town.agent(by) if by else None)
-            found = verb.run(Context(self.town, speaker, self._services), **verb.bind(args))
-            if verb.kind == "write":
+            context = Context(self.town, speaker, self._services)
+            found = verb.run(context, **verb.bind(args))
+            if verb.kind == "prepare":
+                found = asyncio.run(found)(context)
+            if verb.kind in WRITING:
                 settle(self.town)
                 found = self._answered(found)
         except TownError:
             self.town.rollback()
             assert picture(self.town) == before
             raise
-        if verb.kind != "write":
+        if verb.kind not in WRITING:
             assert not self.town.change
         self.said = self.town.change
         self.town.commit()
         told: dict[str, Any] = found
         return told
+
+    async def _mend(self) -> list[Finding]:
+        return self.found
 
     def _answered(self, answer: Answer) -> dict[str, object]:
         """What the answer says; one that raises leaves its change, which is events alone."""

@@ -21,6 +21,9 @@ OPTIONS: dict[str, Any] = {
     "nickname": "Annie",
     "parent": "boss",
     "max_rounds": 3,
+    "silence_seconds": 60,
+    "wall_seconds": 600,
+    "permissions": "edit",
 }
 
 
@@ -32,6 +35,31 @@ def test_a_new_agent_has_what_it_was_given() -> None:
     assert {key: getattr(made, key) for key in OPTIONS} == {**OPTIONS, "parent": "Boss"}
     assert (shown["agent"]["state"], made.id) == ("starting", "a2")
     assert (desk.told(), desk.said.wakes) == (["agent.spawned"], {"a2"})
+
+
+MODES = ("read", "edit", "bypass")
+
+
+@pytest.mark.parametrize("given", [*MODES, None])
+@pytest.mark.parametrize("has", [*MODES, None])
+@pytest.mark.parametrize("default", MODES)
+def test_an_agent_gives_no_more_permissions_than_it_has(
+    given: str | None, has: str | None, default: str
+) -> None:
+    desk = Desk(agent("ann", permissions=has), agents=1, permissions=default)
+    if MODES.index(given or default) > MODES.index(has or default):
+        with pytest.raises(BadInput, match="ann has the permissions") as refused:
+            desk.call("agent.spawn", "ann", name="bob", permissions=given)
+        assert refused.value.hint.endswith(f"--permissions {has or default}")
+    else:
+        shown = desk.call("agent.spawn", "ann", name="bob", permissions=given)["agent"]
+        assert shown["permissions"] == given
+
+
+def test_a_person_gives_any_permissions() -> None:
+    desk = Desk(permissions="read")
+    shown = desk.call("agent.spawn", name="bob", permissions="bypass")["agent"]
+    assert shown["permissions"] == desk.agent("bob").permissions == "bypass"
 
 
 def test_a_new_agent_gets_the_tasks_that_waited_for_it() -> None:
@@ -51,7 +79,8 @@ def test_the_same_again_changes_nothing() -> None:
 def test_the_same_name_with_other_options_is_refused(key: str) -> None:
     desk = Desk(agent("boss"), agent("other", 2), agents=2)
     desk.call("agent.spawn", name="ann", **OPTIONS)
-    other = {"max_rounds": 4, "parent": "other"}.get(key, "another")
+    numbers = dict.fromkeys(("max_rounds", "silence_seconds", "wall_seconds"), 4)
+    other = {"parent": "other", "permissions": "read", **numbers}.get(key, "another")
     with pytest.raises(Conflict, match=f"{key} is"):
         desk.call("agent.spawn", name="ann", **{**OPTIONS, key: other})
 
@@ -186,7 +215,7 @@ def test_only_agents_that_are_over_and_owe_nothing_are_pruned() -> None:
     told = desk.call("agent.prune")
     assert "message.folded" in desk.told()
     assert not desk.town.inbox("free")
-    assert told["removed"] == [{"name": "free"}, {"name": "done"}]
+    assert [one["name"] for one in told["removed"]] == ["free", "done"]
     assert told["kept"] == [
         {"name": "owner", "why": "owns t1"},
         {"name": "reader", "why": "has 1 message that waits"},

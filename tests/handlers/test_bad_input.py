@@ -178,6 +178,10 @@ def test_arguments_that_contradict_each_other_or_say_nothing() -> None:
         ("task.current", {}),
         ("backlog.claim", {"task": "t1"}),
         ("agent.spawn", {"name": "bob", "max_rounds": 0}),
+        ("agent.spawn", {"name": "bob", "wall_seconds": 0}),
+        ("agent.spawn", {"name": "bob", "silence_seconds": -1}),
+        ("agent.spawn", {"name": "bob", "permissions": "all"}),
+        ("agent.spawn", {"name": "bob", "permissions": ""}),
         ("conductor.start", {}),
         ("agent.spawn", {"name": "bob", "cli": "missing"}),
     ]

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 WORD = re.compile(r"\bword-[0-9a-f]{8}\b")
+ATTEMPT = re.compile(r"^Then (?P<how>write|run): (?P<what>.+)$", re.MULTILINE)
 COMPLETE = re.compile(r"^[ \t]*tt task complete (?P<task>[\w./:-]+) --result ", re.MULTILINE)
 
 Api = Literal["messages", "responses"]
@@ -45,6 +46,17 @@ class Run:
     command: str
 
 
+@dataclass(frozen=True)
+class Write:
+    """The model writes a new file with the tool for that; `tool` is how it would run a command."""
+
+    tool: ShellTool
+    path: str
+
+
+Answer = Say | Run | Write
+
+
 def read_turns(api: Api, body: dict[str, Any]) -> list[Turn]:
     """The conversation in a request's body, without what the CLI itself put beside the prompt."""
     read = _messages_turns if api == "messages" else _responses_turns
@@ -56,17 +68,20 @@ def last_prompt(turns: list[Turn]) -> str:
     return next((turn.text for turn in reversed(turns) if turn.kind == "prompt"), "")
 
 
-def decide(api: Api, body: dict[str, Any]) -> Say | Run:
-    """The answer to a request: run the command that its prompt asks for, then say so.
+def decide(api: Api, body: dict[str, Any]) -> Answer:
+    """The answer to a request: do what its prompt asks for, one step a time, then say so.
 
-    The text of `--result` repeats a word of every result that the prompt builds on and adds a new
-    random one. A prompt without the command, or a request without the shell tool, gets only a text.
+    The steps are the prompt's lines `Then write: FILE` and `Then run: COMMAND`, whatever becomes of
+    them, and last the command that completes the task. The text of `--result` repeats a word of
+    every result that the prompt builds on and adds a new random one. A prompt without the command,
+    or a request without the shell tool, gets only a text.
     """
     turns = read_turns(api, body)
     prompt = last_prompt(turns)
-    outcome = _outcome_since_prompt(turns)
-    if outcome is not None:
-        return Say(f"The command ended. It printed: {outcome.strip()[:500] or 'nothing'}")
+    outcomes = _outcomes_since_prompt(turns)
+    attempts = list(ATTEMPT.finditer(prompt))
+    if len(outcomes) > len(attempts):
+        return Say(f"The command ended. It printed: {outcomes[-1].strip()[:500] or 'nothing'}")
     wanted = COMPLETE.search(prompt)
     if wanted is None:
         return Say("I do not know what to do: the prompt names no command that completes a task.")
@@ -74,6 +89,9 @@ def decide(api: Api, body: dict[str, Any]) -> Say | Run:
     tool = next((tool for tool in SHELL_TOOLS if tool in offered), None)
     if tool is None:
         return Say("I can not do this: I was given no shell tool.")
+    if len(outcomes) < len(attempts):
+        attempt = attempts[len(outcomes)]
+        return (Write if attempt["how"] == "write" else Run)(tool, attempt["what"])
     new_word = f"word-{secrets.token_hex(4)}"
     built_on = " ".join(inherited_words(prompt))
     text = f"Built on {built_on}; made {new_word}" if built_on else f"Made {new_word}"
@@ -107,14 +125,10 @@ def _longest_word(block: str) -> list[str]:
     return sorted(words, key=len)[-1:]
 
 
-def _outcome_since_prompt(turns: list[Turn]) -> str | None:
-    """The last tool result after the last prompt; None when no tool was called since."""
-    for turn in reversed(turns):
-        if turn.kind == "prompt":
-            return None
-        if turn.kind == "tool_result":
-            return turn.text
-    return None
+def _outcomes_since_prompt(turns: list[Turn]) -> list[str]:
+    """The tool results after the last prompt, in order."""
+    last = max((at for at, turn in enumerate(turns) if turn.kind == "prompt"), default=-1)
+    return [turn.text for turn in turns[last + 1 :] if turn.kind == "tool_result"]
 
 
 def _is_context(turn: Turn) -> bool:

@@ -11,16 +11,17 @@ import secrets
 from collections.abc import Iterator
 from typing import Any
 
-from tests.real.conversation import Api, Run, Say
+from tests.real.conversation import Answer, Api, Run, Say, Write
 
 INPUT_TOKENS = 120
 OUTPUT_TOKENS = 30
+WRITTEN = "written by an agent"
 ERROR_KINDS = {400: "invalid_request_error", 429: "rate_limit_error", 529: "overloaded_error"}
 
 Event = dict[str, Any]
 
 
-def encode(api: Api, answer: Say | Run, model: str) -> bytes:
+def encode(api: Api, answer: Answer, model: str) -> bytes:
     """The body of a streamed reply; each event carries its type as its name, too."""
     events = _messages_events if api == "messages" else _responses_events
     return "".join(
@@ -57,7 +58,7 @@ def _subscription_headers(resets_at: int) -> dict[str, str]:
     }
 
 
-def _messages_events(answer: Say | Run, model: str) -> Iterator[Event]:
+def _messages_events(answer: Answer, model: str) -> Iterator[Event]:
     usage = {"input_tokens": INPUT_TOKENS, "output_tokens": 1}
     yield {
         "type": "message_start",
@@ -84,17 +85,21 @@ def _messages_events(answer: Say | Run, model: str) -> Iterator[Event]:
     yield {"type": "message_stop"}
 
 
-def _messages_block(answer: Say | Run) -> tuple[Event, Event, str]:
+def _messages_block(answer: Answer) -> tuple[Event, Event, str]:
     if isinstance(answer, Say):
         text_delta = {"type": "text_delta", "text": answer.text}
         return {"type": "text", "text": ""}, text_delta, "end_turn"
-    block = {"type": "tool_use", "id": _new_id("toolu"), "name": answer.tool}
-    arguments = json.dumps({"command": answer.command, "description": "Complete the task"})
-    delta = {"type": "input_json_delta", "partial_json": arguments}
-    return {**block, "input": {}}, delta, "tool_use"
+    if isinstance(answer, Write):
+        name, arguments = "Write", {"file_path": answer.path, "content": WRITTEN}
+    else:
+        name = answer.tool
+        arguments = {"command": answer.command, "description": "Do what the prompt says"}
+    block = {"type": "tool_use", "id": _new_id("toolu"), "name": name, "input": {}}
+    delta = {"type": "input_json_delta", "partial_json": json.dumps(arguments)}
+    return block, delta, "tool_use"
 
 
-def _responses_events(answer: Say | Run, model: str) -> Iterator[Event]:
+def _responses_events(answer: Answer, model: str) -> Iterator[Event]:
     response = {"id": _new_id("resp"), "object": "response", "model": model}
     yield {"type": "response.created", "response": {**response, "status": "in_progress"}}
     yield {
@@ -113,16 +118,30 @@ def _responses_events(answer: Say | Run, model: str) -> Iterator[Event]:
     yield {"type": "response.completed", "response": completed}
 
 
-def _responses_item(answer: Say | Run) -> Event:
+def _responses_item(answer: Answer) -> Event:
     if isinstance(answer, Say):
         content = [{"type": "output_text", "text": answer.text, "annotations": []}]
         return {"type": "message", "role": "assistant", "id": _new_id("msg"), "content": content}
     call = {"id": _new_id("call"), "call_id": _new_id("call"), "name": answer.tool}
-    arguments = json.dumps({"cmd": answer.command})
+    arguments = json.dumps({"cmd": _command(answer)})
     if answer.tool == "exec":
         source = f"const done = await tools.exec_command({arguments}); text(done.output);"
+        if isinstance(answer, Write):
+            source = f"text(await tools.apply_patch({json.dumps(_patch(answer.path))}));"
         return {"type": "custom_tool_call", **call, "input": source}
     return {"type": "function_call", **call, "arguments": arguments}
+
+
+def _command(answer: Run | Write) -> str:
+    """codex takes a command `apply_patch` for the tool, where a model has none."""
+    if isinstance(answer, Run):
+        return answer.command
+    return f"apply_patch <<'END'\n{_patch(answer.path)}\nEND"
+
+
+def _patch(path: str) -> str:
+    """A file that is new, in codex's form of a patch."""
+    return f"*** Begin Patch\n*** Add File: {path}\n+{WRITTEN}\n*** End Patch"
 
 
 def _new_id(prefix: str) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.real.conversation import Run, Say, decide, inherited_words
+from tests.real.conversation import Run, Say, Write, decide, inherited_words
 
 pytestmark = pytest.mark.real
 
@@ -57,6 +57,22 @@ def test_two_answers_have_different_words() -> None:
 )
 def test_without_command_or_tool_there_is_only_a_text(body: dict[str, Any]) -> None:
     assert isinstance(decide("messages", body), Say)
+
+
+def test_the_steps_of_a_prompt_come_one_a_time_and_then_the_command() -> None:
+    prompt = PROMPT.replace("Test it", "Then write: /town/a b\nThen run: touch c; ls")
+    body = request(prompt)
+    steps: list[object] = []
+    for number in range(4):
+        steps.append(decide("messages", body))
+        result = {"type": "tool_result", "content": f"result {number}"}
+        body["messages"].append({"role": "user", "content": [result]})
+
+    write, run, complete, said = steps
+    assert (write, run) == (Write("Bash", "/town/a b"), Run("Bash", "touch c; ls"))
+    assert isinstance(complete, Run)
+    assert complete.command.startswith("tt task complete t ")
+    assert said == Say("The command ended. It printed: result 2")
 
 
 def test_reminders_beside_the_prompt_are_no_prompt() -> None:

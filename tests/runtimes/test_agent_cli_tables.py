@@ -28,14 +28,17 @@ def test_a_command_is_enough() -> None:
         ({"command": "p -", "model": "-m {model}"}, ["p", "-", "-m", "M"]),
         ({"command": "p {model} -", "model": "-m {model}"}, ["p", "-m", "M", "-"]),
         ({"command": "p", "resume": ["-r", "{session}"]}, ["p", "-r", "S"]),
+        ({"command": "p", "permissions": {"bypass": "--all", "read": "-r"}}, ["p", "--all"]),
+        ({"command": "p {permissions} -", "permissions": {"bypass": ["a b"]}}, ["p", "a b", "-"]),
         (
             {
                 "command": "p",
+                "permissions": {"bypass": "-y"},
                 "resume": "-r={session}",
                 "model": "-m {model}",
                 "prompt": "argument",
             },
-            ["p", "-m", "M", "-r=S", "PROMPT"],
+            ["p", "-y", "-m", "M", "-r=S", "PROMPT"],
         ),
     ],
 )
@@ -50,6 +53,25 @@ def test_a_preset_keeps_what_is_not_changed() -> None:
     assert changed.env == {"IS_SANDBOX": "1"}
     assert changed.argv == PRESETS["claude"].argv
     assert from_table("auggie", {}) == PRESETS["auggie"]
+
+
+def test_a_mode_of_ones_own_goes_over_the_presets() -> None:
+    changed = from_table("claude", {"permissions": {"edit": "--mine"}})
+    assert changed.permissions == {**PRESETS["claude"].permissions, "edit": ("--mine",)}
+    assert from_table("aider", {"permissions": {"read": ""}}).allowing("read") == ()
+    asking = from_table("auggie", {"permissions": {"read": "--ask"}})
+    assert asking.invocation(FILE, "p", "S", "M", "read").argv[-1] == "--ask"
+    assert asking.invocation(FILE, "p", "S", "M").argv == (
+        PRESETS["auggie"].invocation(FILE, "p", "S", "M").argv
+    )
+
+
+def test_a_command_of_ones_own_decides_itself() -> None:
+    for table in ({"command": "p"}, {"command": "p", "permissions": {}}):
+        assert dict(from_table("claude", table).permissions) == {"bypass": ()}
+    read = from_table("mine", {"command": "p", "permissions": {"read": "-r"}})
+    assert read.permissions == {"bypass": (), "read": ("-r",)}
+    assert read.invocation(FILE, "p", mode="read").argv == ("p", "-r")
 
 
 def test_a_presets_own_command_starts_from_nothing() -> None:
@@ -81,6 +103,11 @@ def test_a_presets_own_command_starts_from_nothing() -> None:
         ("mine", {"command": "p", "env": {"A": 1}}, "env.A must be text", ""),
         ("mine", {"command": "p", "env": {"A": "\0"}}, "NUL", ""),
         ("mine", {"command": "p", "install": 1}, "must be text", ""),
+        ("mine", {"command": "p", "permissions": "read"}, "must be a table", "permissions = {"),
+        ("mine", {"command": "p", "permissions": {"raed": ""}}, "'raed'", "did you mean read?"),
+        ("mine", {"command": "p", "permissions": {"x": ""}}, "'x'", "one of read, edit, bypass"),
+        ("mine", {"command": "p", "permissions": {"read": 1}}, "permissions.read must be", ""),
+        ("mine", {"command": "p", "permissions": {"read": "\0"}}, "NUL", ""),
     ],
 )
 def test_bad_tables_are_refused(

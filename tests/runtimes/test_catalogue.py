@@ -1,15 +1,21 @@
+import re
 from pathlib import Path
 
 import pytest
 
+from tinytownd.domain.errors import BadInput
+from tinytownd.domain.names import PERMISSIONS
 from tinytownd.runtimes.catalogue import ARGUMENT_LIMIT, PRESETS, Invocation, Runtime, executable
 from tinytownd.runtimes.readers import READERS
 
 FILE = Path("/round/prompt.md")
+#: What switches a CLI's questions off.
+BYPASSES = re.compile("danger|yolo|allow-all|--force|yes-always|--auto$")
 CODEX = (
     "codex exec --json --skip-git-repo-check --dangerously-bypass-approvals-and-sandbox"
     " -c allow_login_shell=false"
 )
+BOUND = ["claude", "codex", "codex-mini", "gemini", "copilot", "rehearsal"]
 
 
 @pytest.mark.parametrize(
@@ -82,6 +88,35 @@ def test_every_preset_is_whole(name: str) -> None:
     by["file"] = str(FILE) in invocation.argv
     assert [way for way, used in by.items() if used] == [runtime.prompt]
     assert runtime.install or name in ("shell", "rehearsal")
+
+
+@pytest.mark.parametrize("name", list(PRESETS))
+def test_a_preset_has_every_mode_or_none_but_bypass(name: str) -> None:
+    runtime = PRESETS[name]
+    held_to = ["bypass", "edit", "read"] if name in BOUND else ["bypass"]
+    assert list(runtime.permissions) == held_to
+    plain = runtime.invocation(FILE, "PROMPT").argv
+    for mode in PERMISSIONS:
+        if mode in runtime.permissions:
+            argv = runtime.invocation(FILE, "PROMPT", "S", "M", mode).argv
+            asked = " ".join(runtime.allowing(mode))
+            assert asked in " ".join(argv)
+            assert argv.count("PROMPT") == plain.count("PROMPT")
+            assert [word for word in argv if BYPASSES.search(word) and mode != "bypass"] == []
+        else:
+            with pytest.raises(BadInput, match=f"'{name}' cannot be held to .*'{mode}'") as refused:
+                runtime.invocation(FILE, "PROMPT", mode=mode)
+            assert "(it has bypass)" in refused.value.message
+            assert f"agent_clis.{name}.permissions" in refused.value.hint
+
+
+def test_a_mode_stands_where_the_command_says_and_nothing_replaces_it() -> None:
+    braces = ("-c", 'p={extends=":x",network={enabled=true}}')
+    runtime = Runtime(
+        name="x", argv=("x", "{permissions}", "-"), permissions={"bypass": (), "read": braces}
+    )
+    assert runtime.invocation(FILE, "p", mode="read").argv == ("x", *braces, "-")
+    assert runtime.invocation(FILE, "p").argv == ("x", "-")
 
 
 def test_a_prompt_that_quotes_placeholders_is_left_alone() -> None:

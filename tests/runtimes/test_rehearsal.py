@@ -49,11 +49,15 @@ class Stage:
         self.env = {"PATH": path, "REHEARSAL_SECONDS": "0"}
 
     def play(
-        self, prompt: str, session: str | None = None, model: str | None = None
+        self,
+        prompt: str,
+        session: str | None = None,
+        model: str | None = None,
+        mode: str = "bypass",
     ) -> tuple[int, str, Transcript]:
         file = self.cwd.parent / "prompt.md"
         file.write_text(prompt)
-        argv = PRESETS["rehearsal"].invocation(file, prompt, session, model).argv
+        argv = PRESETS["rehearsal"].invocation(file, prompt, session, model, mode).argv
         with file.open("rb") as stdin:
             done = subprocess.run(
                 argv, stdin=stdin, cwd=self.cwd, env=self.env, capture_output=True, check=False
@@ -87,6 +91,15 @@ def test_it_plays_a_task_from_the_prompt_alone(stage: Stage) -> None:
     assert outcome.kind == "completed"
     assert "implement.md" in outcome.text
     assert outcome.input_tokens > 0
+
+
+def test_one_that_may_only_read_leaves_nothing(stage: Stage) -> None:
+    assert stage.play(PROMPT, mode="read")[:2] == (0, "")
+    assert [call.partition("|")[0] for call in stage.calls()] == ["send", "task"]
+    assert [file.name for file in stage.cwd.iterdir()] == ["calls"]
+    assert "nothing" in stage.calls()[-1]
+    stage.play(PROMPT, mode="edit")
+    assert (stage.cwd / "implement.md").exists()
 
 
 def test_it_resumes_a_session(stage: Stage) -> None:

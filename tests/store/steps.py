@@ -213,7 +213,13 @@ class Cut:
         assert task is not None
         self._tasks.add(task)
         self._clients.add(writer)
-        inner, outer = await self._connect()
+        try:
+            inner, outer = await self._connect()
+        except OSError:  # nobody is there
+            writer.close()
+            self._clients.discard(writer)
+            self._tasks.discard(task)
+            return
         doomed = asyncio.Event()
         sides = [
             asyncio.create_task(self._forward(reader, outer, doomed)),

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import collections
-import gc
 import json
 import os
 import signal
-import warnings
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from types import MappingProxyType, SimpleNamespace
 from typing import Any
@@ -23,15 +21,19 @@ from tinytownd.domain.town import Meta
 from tinytownd.home import Home
 from tinytownd.host import TownHost
 from tinytownd.place import Place
-from tinytownd.store import keys, town
+from tinytownd.store import keys, patience
 from tinytownd.store.binary import find_binary
 from tinytownd.store.client import Client, connect, end
 from tinytownd.store.commands import Command, CommandReader
+from tinytownd.store.patience import LOST
 from tinytownd.store.server import EmbeddedServer
-from tinytownd.store.town import LOST, TownStore
+from tinytownd.store.town import TownStore
 from tinytownd.supervisor.slots import Slots
 
-pytestmark = pytest.mark.filterwarnings("ignore:unclosed <StreamWriter:ResourceWarning")
+pytestmark = [
+    pytest.mark.usefixtures("strays"),
+    pytest.mark.filterwarnings("ignore:unclosed <StreamWriter:ResourceWarning"),
+]
 TOWN = "killed-town"
 KILLS = 24
 CLIENTS = 6
@@ -46,15 +48,6 @@ async def embedded(home: Home) -> AsyncIterator[EmbeddedServer]:
     await server.start()
     yield server
     await server.stop()
-
-
-@pytest.fixture(autouse=True)
-def strays() -> Iterator[None]:
-    """redis-py leaves a stream open when the server dies while it connects."""
-    yield
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
-        gc.collect()
 
 
 class Desk:
@@ -137,7 +130,7 @@ async def kill(server: EmbeddedServer) -> None:
 async def test_nothing_is_lost_or_doubled_under_kills(
     home: Home, embedded: EmbeddedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(town, "LONGEST_WAIT", 0.2)
+    monkeypatch.setattr(patience, "LONGEST_WAIT", 0.2)
     answered: dict[str, dict[str, Any]] = {}
     over = asyncio.Event()
     calling = connect(embedded.endpoint("daemon"))

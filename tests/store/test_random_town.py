@@ -34,7 +34,7 @@ PLANS = [
 ]
 #: What spawning asks of the daemon around: any CLI is there.
 AROUND = SimpleNamespace(
-    installed_cli=lambda cli: cli or "claude",
+    installed_cli=lambda cli, permissions: cli or "claude",
     config=SimpleNamespace(town=SimpleNamespace(max_agents=16)),
 )
 Decision = Callable[[Town], object]
@@ -64,7 +64,8 @@ class Player:
             *[("agent.spawn", {"name": name, "max_rounds": self.dice.choice([None, 3])})] * 3,
             (f"agent.{self.dice.choice(['kill', 'close', 'interrupt'])}", {"name": name}),
             *[(f"agent.{self.dice.choice(['resume', 'restart'])}", {"name": name})] * 3,
-            ("agent.prune", {}),
+            ("agent.prune", {"all": self.dice.random() < 0.3}),
+            ("task.reclaim", {"to": self.dice.choice([name, "backlog"])}),
             *[("town.start", {})] * 3,
             *[("task.assign", {"agent": name, "after": known, **about})] * 4,
             *((f"task.{what}", {"task": task}) for what in ("complete", "fail", "retry")),

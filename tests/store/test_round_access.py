@@ -20,7 +20,7 @@ from tinytownd.place import Place
 from tinytownd.store import keys
 from tinytownd.store.client import Client, connect
 from tinytownd.store.commands import CommandReader
-from tinytownd.store.town import LOST
+from tinytownd.store.patience import LOST
 from tinytownd.supervisor.slots import Slots
 
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <StreamWriter:ResourceWarning")

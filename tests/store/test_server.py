@@ -16,8 +16,9 @@ import redis.asyncio
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from tests.store.far_end import Connect, serve
-from tinytownd.domain.errors import TownError, Unavailable
+from tinytownd.domain.errors import Unavailable
 from tinytownd.home import Endpoint, Home, connect_path
+from tinytownd.settings import RedisSettings
 from tinytownd.store import server as server_module
 from tinytownd.store.acl import digest
 from tinytownd.store.binary import find_binary
@@ -166,18 +167,26 @@ async def test_lost_data_is_not_an_empty_town(home: Home, server: EmbeddedServer
     await server.start()
 
 
-async def test_broken_data_is_told_in_one_line(home: Home, server: EmbeddedServer) -> None:
-    await server.start()
-    client = connect(server.endpoint("daemon"))
-    await client.set("key", "value" * 100)
-    await client.aclose()
-    await server.stop()
-    (aof,) = (home.data / "appendonlydir").glob("*.incr.aof")
-    aof.write_bytes(b"*1\r\n$3\r\nBAD" + aof.read_bytes())
-    with pytest.raises(Unavailable, match=r"the server ended: .+") as caught:
+async def test_durability_is_what_the_settings_say_now(home: Home, connected: Connect) -> None:
+    kinds = ("always", "second", "always")  # each finds the server that the first has started
+    servers = [EmbeddedServer(home, BINARY, kind) for kind in kinds]
+    for server, kind in zip(servers, kinds, strict=True):
         await server.start()
-    assert "\n" not in caught.value.message
-    assert "redis.log" in caught.value.hint
+        client = connected(server.endpoint("daemon"))
+        policy = "always" if kind == "always" else "no"
+        assert await client.config_get("appendfsync") == {"appendfsync": policy}
+    for server in servers:
+        await server.stop()
+
+
+async def test_a_server_that_ends_on_a_full_disk_waits_for_room(
+    home: Home, server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server_module, "LEAST_DISK", 1 << 60)
+    with pytest.raises(Unavailable, match="is full"):
+        await EmbeddedServer(home, BINARY, "always").start()
+    assert not home.socket.exists()
+    await server.start()  # the other kind refuses commands instead
 
 
 async def test_home_deeper_than_a_socket_address(tmp_path: Path, connected: Connect) -> None:
@@ -243,7 +252,7 @@ async def test_a_server_that_is_killed_each_time_is_told(home: Home) -> None:
 async def test_server_that_ends_at_once_is_told(home: Home) -> None:
     with pytest.raises(Unavailable, match="the server ended: it said nothing"):
         await EmbeddedServer(home, Path("/bin/false")).start()
-    with pytest.raises(TownError, match="cannot be used"):
+    with pytest.raises(Unavailable, match="nothing cannot be started: No such file"):
         await EmbeddedServer(home, home.path / "nothing").start()
 
 
@@ -265,7 +274,9 @@ async def test_external_server(home: Home, server: EmbeddedServer, tmp_path: Pat
     other = Home(tmp_path / "other")
     other.create()
     (tmp_path / "s").symlink_to(home.socket)
-    found = find_server(other, f"unix://daemon:{inside.password}@{tmp_path}/s", {})
+    found = find_server(
+        other, RedisSettings(url=f"unix://daemon:{inside.password}@{tmp_path}/s"), {}
+    )
     await found.start()
     assert found.endpoint("daemon").password == inside.password
     assert inside.password not in (found.endpoint("daemon").url or "")

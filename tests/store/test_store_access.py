@@ -175,3 +175,6 @@ def test_external_url_gives_up_its_password() -> None:
         url="redis://host:1234/2?x=1", user="me", password="p@ss"
     )
     assert external("redis://host") == Endpoint(url="redis://host")
+    assert external("unix:///run/s?password=p%40ss&db=2&username=me") == Endpoint(
+        url="unix:/run/s?db=2", user="me", password="p@ss"
+    )

@@ -27,7 +27,8 @@ from tinytownd.domain.town import Meta, Town
 from tinytownd.home import Endpoint
 from tinytownd.store import keys
 from tinytownd.store.client import Client, connect
-from tinytownd.store.town import LOST, TownStore
+from tinytownd.store.patience import LOST
+from tinytownd.store.town import TownStore
 
 
 @pytest.fixture

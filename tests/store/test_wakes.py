@@ -24,7 +24,7 @@ class Heard:
     def wake(self, town: str, agent: str) -> None:
         self.wakes.append((town, agent))
 
-    def wake_all(self) -> None:
+    async def wake_all(self) -> None:
         self.alls += 1
 
 

@@ -11,6 +11,7 @@ from tinytownd.domain.agent import STATES
 from tinytownd.domain.town import Town
 from tinytownd.supervisor.decide import (
     FINAL_GRACE,
+    MOST_TEXT,
     VERDICT_GRACE,
     Begin,
     Clock,
@@ -155,7 +156,30 @@ def test_a_retry_of_a_plan_without_its_conductor_is_not_asked_for_over_and_over(
     assert next_step(town, "a1") == Sleep()
 
 
-LIMITS = Limits(silence=10, wall=100)
+def test_a_prompt_takes_as_many_messages_as_it_has_room_for() -> None:
+    half = "x" * (MOST_TEXT // 2)
+    town = make_town(
+        agent("ann"),
+        message(1, "ann", text="y" + half),
+        message(2, "ann", text=half),
+        message(3, "ann", text=half, priority="urgent"),
+    )
+    assert begun(town) == (None, ["m3"])
+    town.put(message(1, "ann", text=half))
+    assert begun(town) == (None, ["m3", "m1"])
+
+
+def test_long_notes_do_not_keep_a_request_from_starting_a_round() -> None:
+    notes = [message(n, "ann", text="x" * MOST_TEXT, sort="info") for n in (1, 2)]
+    assert begun(make_town(agent("ann"), *notes, message(3, "ann"))) == (None, ["m3"])
+
+
+def test_one_message_goes_however_long_it_is() -> None:
+    town = make_town(agent("ann"), message(1, "ann", text="x" * 3 * MOST_TEXT), message(2, "ann"))
+    assert begun(town) == (None, ["m1"])
+
+
+LIMITS = Limits(silence=10, wall=100, output=5)
 
 
 @pytest.mark.parametrize(
@@ -166,6 +190,8 @@ LIMITS = Limits(silence=10, wall=100)
         (Clock(50, 9.5), Watch(0.5)),
         (Clock(100, 0), Stop("it ran longer than 100 s", "failed")),
         (Clock(50, 10), Stop("it was silent for 10 s", "failed")),
+        (Clock(50, 0, printed=5), Watch(10)),
+        (Clock(50, 0, printed=5.1), Stop("it printed more than 5 MiB", "failed")),
         (Clock(50, 1, verdict=1), Watch(9)),
         (Clock(50, 0, verdict=VERDICT_GRACE), Stop("its task is over", "over")),
         (Clock(50, 0, final=FINAL_GRACE - 1), Watch(1)),

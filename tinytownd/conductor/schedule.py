@@ -12,6 +12,7 @@ from itertools import islice
 
 from tinytownd.domain.agent import Agent
 from tinytownd.domain.index import blocks
+from tinytownd.domain.retention import retire
 from tinytownd.domain.task import Task
 from tinytownd.domain.town import Town
 
@@ -23,7 +24,7 @@ MAX_SHOWN = 8
 
 
 def settle(town: Town) -> None:
-    """Hands out what the change under way made ready, and finishes groups and the plan."""
+    """Hands out what the change under way made ready, finishes groups and the plan, and forgets."""
     # Nothing that settling does changes what is stuck: it is found out once, if at all.
     stuck = cache(partial(held_by_failure, town))
     while True:
@@ -37,6 +38,7 @@ def settle(town: Town) -> None:
             if agent is not None:
                 hand_out(town, agent)
     settle_plan(town)
+    retire(town)
 
 
 def hand_out(town: Town, agent: Agent) -> None:

@@ -58,9 +58,11 @@ class Agent(Record):
 
     `round` is the number of the round that runs now, `task` what it works on; `rounds` counts all
     rounds, `rounds_since_start` those that `max_rounds` bounds. A hold keeps it from starting a
-    round before `hold_until`. `since` is when `state` last changed. `failures` counts rounds that
-    failed in a row, `folded` the notes that the next prompt only counts. `restart` has it start
-    afresh when it is next looked at.
+    round before `hold_until`, a time that its CLI named where `hold_named`. `since` is when `state`
+    last changed. `failures` counts rounds that failed in a row, `folded` the notes that the next
+    prompt only counts. Its own `silence_seconds` and `wall_seconds` take the place of the town's
+    limits. `permissions` is what it may do unasked (None: what the town's settings say, at each
+    round). `restart` has it start afresh when it is next looked at.
     """
 
     kind: ClassVar[str] = "agents"
@@ -79,11 +81,15 @@ class Agent(Record):
     rounds: int = 0
     rounds_since_start: int = 0
     max_rounds: int | None = None
+    silence_seconds: int | None = None
+    wall_seconds: int | None = None
+    permissions: str | None = None
     session: str | None = None
     since: int = 0
     created_at: int = 0
     hold_until: int | None = None
     hold_reason: str | None = None
+    hold_named: bool = False
     failures: int = 0
     folded: int = 0
     restart: bool = False
@@ -97,3 +103,8 @@ class Agent(Record):
     def available(self) -> bool:
         """Whether work can be handed to it, now or when it is resumed."""
         return self.desired in ("run", "pause") and self.state != "error"
+
+    @property
+    def will_work(self) -> bool:
+        """Whether it does what it is given; also one in error that was just told to start again."""
+        return self.available or (self.desired == "run" and self.restart)

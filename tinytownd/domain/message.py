@@ -11,6 +11,9 @@ from tinytownd.domain.record import Record
 #: Notes are messages that start no round. So many wait in a mailbox, and so long, in milliseconds;
 #: older ones are folded into one line of the next prompt. Ours: a week, and a page of prompt.
 MOST_NOTES, NOTE_LIFE_MS = 50, 7 * 24 * 3_600_000
+#: So much may wait in a mailbox of what must not be left out: messages, and bytes of their texts.
+#: Ours: far more than anybody reads, far less than would hurt.
+MOST_WAITING, MOST_WAITING_BYTES = 1_000, 16 * 1024 * 1024
 KINDS = ("request", "query", "info", "ack")
 #: What starts a round by itself; the others ride along with the next one.
 STARTING_KINDS = frozenset({"request", "query"})
@@ -19,7 +22,7 @@ CONDUCTOR = "conductor"
 MAILBOXES = frozenset({"conductor", "supervisor"})
 
 TRANSITIONS: Table = {
-    "waiting": {"deliver": "delivered", "fold": "acknowledged"},
+    "waiting": {"deliver": "delivered", "forward": "waiting", "fold": "acknowledged"},
     "delivered": {"acknowledge": "acknowledged", "return": "waiting"},
     "acknowledged": {},
 }
@@ -29,7 +32,8 @@ TRANSITIONS: Table = {
 class Message(Record):
     """One message; `sender` and `to` are names, `round` the round that carries it.
 
-    `sort` is one of `KINDS`, and called its kind wherever it is shown.
+    `sort` is one of `KINDS`, and called its kind wherever it is shown. `origin` is its id in the
+    town that it was migrated from.
     """
 
     kind: ClassVar[str] = "messages"
@@ -47,11 +51,17 @@ class Message(Record):
     sent_at: int = 0
     delivered_at: int | None = None
     acknowledged_at: int | None = None
+    origin: str | None = None
 
     def advance(self, event: str, **changes: Any) -> Self:
         """The message after `event`; raises `IllegalTransition`."""
         state = advance(f"message {self.id}", TRANSITIONS, self.state, event)
         return self.but(state=state, **changes)
+
+    @property
+    def over(self) -> bool:
+        """Whether it was read, or left out."""
+        return self.state == "acknowledged"
 
     @property
     def starts_round(self) -> bool:
@@ -88,3 +98,8 @@ class Round(Record):
     input_tokens: int | None = None
     output_tokens: int | None = None
     cost_usd: float | None = None
+
+    @property
+    def over(self) -> bool:
+        """Whether its process has ended."""
+        return self.outcome is not None

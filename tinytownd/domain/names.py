@@ -1,4 +1,4 @@
-"""Names, texts and priorities: what may stand where a person or an agent writes something."""
+"""Names, texts, priorities, permissions: what may stand where people and agents write."""
 
 from __future__ import annotations
 
@@ -13,8 +13,12 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 RESERVED = frozenset({"conductor", "supervisor", "all", "person", "backlog", "daemon", "home"})
 #: Characters of a tag, at most.
 MAX_TAG_LENGTH = 64
+#: What is longer is no slip of the pen, in characters; comparing a megabyte would take seconds.
+MAX_MISSPELT = 200
 #: Most pressing first: the order in which work is handed out.
 PRIORITIES = ("urgent", "high", "normal", "low")
+#: What an agent may do unasked, from least to most: look; change the town's files; anything.
+PERMISSIONS = ("read", "edit", "bypass")
 #: A task's text, a message, a result: bytes of UTF-8, at most.
 MAX_TEXT_BYTES = 1024 * 1024
 
@@ -79,6 +83,7 @@ def check_tag(tag: str) -> str:
 
 def shown(word: str) -> str:
     """A word in quotes for a message: nothing unprintable, nothing long."""
+    word = word[:100]  # before it is looked at: it may be megabytes
     plain = word if word.isprintable() else ascii(word)[1:-1]
     return f"'{plain}'" if len(plain) <= 80 else f"'{plain[:77]}…'"
 
@@ -90,7 +95,17 @@ def check_priority(priority: str) -> str:
     return priority
 
 
+def check_permissions(mode: str) -> str:
+    """The permission mode itself, or `BadInput`."""
+    if mode not in PERMISSIONS:
+        hint = did_you_mean(mode, PERMISSIONS) or "one of " + ", ".join(PERMISSIONS)
+        raise BadInput(f"{shown(mode)} is no permission mode", hint=hint)
+    return mode
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """A hint that names what was probably meant, or an empty text."""
+    if len(word) > MAX_MISSPELT:
+        return ""
     close = difflib.get_close_matches(word, list(known), 1, 0.6)
     return f"did you mean {close[0]}?" if close else ""

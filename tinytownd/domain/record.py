@@ -24,6 +24,11 @@ class Record:
         """When it was made, among its kind: the number in its id, unless a kind knows better."""
         return int("".join(filter(str.isdigit, self.id)) or 0)
 
+    @property
+    def over(self) -> bool:
+        """Whether nothing will happen to it any more, so that it may be forgotten one day."""
+        return False
+
     def to_json(self) -> dict[str, object]:
         """The record as an object that `json` can write."""
         return {name: getattr(self, name) for name in self.__match_args__}

@@ -86,6 +86,13 @@ def fold(town: Town, message: Message) -> None:
     town.event("message.folded", "daemon", message=message.id, agent=message.to)
 
 
+def forward(town: Town, message: Message, to: str) -> None:
+    """Puts a message that nobody would read into another mailbox."""
+    town.put(message.advance("forward", to=to))
+    about = {"message": message.id, "agent": to, "text": f"it was for {message.to}"}
+    town.event("message.forwarded", "daemon", **about)
+
+
 def first_line(text: str, width: int = 120) -> str:
     """The first line of a text, cut to a width in characters."""
     line = text.strip().split("\n", 1)[0].strip()

@@ -44,6 +44,7 @@ class Task(Record):
     `agent` is the owner's name (None: the backlog, or a group that nobody executes); `needs` are
     the tasks that must be completed first (`depends_on`, an executed parent, and what its groups
     wait for); `round` is the number of the round that holds it; `attempts` counts rounds started.
+    `origin` is its id in the town that it was migrated from.
     """
 
     kind: ClassVar[str] = "tasks"
@@ -70,6 +71,7 @@ class Task(Record):
     created_at: int = 0
     started_at: int | None = None
     finished_at: int | None = None
+    origin: str | None = None
 
     def advance(self, event: str, **changes: Any) -> Self:
         """The task after `event`; raises `IllegalTransition`."""

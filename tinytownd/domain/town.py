@@ -25,7 +25,9 @@ from tinytownd.domain.task import Task
 class Meta(Record):
     """What is true of the town itself, and the last numbers given.
 
+    `made_by` is the id of the command that made it, by which that command knows its work again.
     `tasks` counts all tasks, which is their order; `numbered` those that got a number as an id.
+    Rounds up to the number `cleared` are forgotten, and their files with them.
     """
 
     kind: ClassVar[str] = "town"
@@ -37,11 +39,13 @@ class Meta(Record):
     plan: str | None = None
     plan_state: str = "none"
     scratch: bool = False
+    made_by: str = ""
     tasks: int = 0
     numbered: int = 0
     messages: int = 0
     rounds: int = 0
     agents: int = 0
+    cleared: int = 0
 
 
 @dataclass
@@ -67,6 +71,8 @@ class Town:
         self.messages: dict[str, Message] = {}
         self.rounds: dict[str, Round] = {}
         self.index = TaskIndex(self.tasks)
+        #: How many records of each kind are over: see `Record.over`.
+        self.over: Counter[str] = Counter()
         self._names: dict[str, str] = {}
         self._inboxes: defaultdict[str, set[str]] = defaultdict(set)
         self._undo: list[tuple[str, str, Record | None]] = []
@@ -183,9 +189,9 @@ class Town:
         told = {key: value for key, value in about.items() if value is not None}
         self.change.events.append({"event": name, "at": self.now, "actor": actor, **told})
 
-    def wake(self, agent: Agent) -> None:
-        """Has the agent's supervisor look, as soon as the change is written."""
-        self.change.wakes.add(agent.id)
+    def wake(self, agent: Agent | None) -> None:
+        """Has the agent's supervisor look, as soon as the change is written; None: the host."""
+        self.change.wakes.add(agent.id if agent else "")
 
     def touch(self, owner: str) -> None:
         """Has the conductor look at an agent although no record of it changed."""
@@ -233,6 +239,7 @@ class Town:
             table.pop(record_id, None)
         else:
             table[record_id] = new
+        self.over[kind] += (new is not None and new.over) - (old is not None and old.over)
         match kind:
             case Task.kind:
                 self.index.replace(old, new)  # type: ignore[arg-type]

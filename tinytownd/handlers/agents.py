@@ -8,10 +8,19 @@ from typing import Any
 from tinytownd.domain import rules
 from tinytownd.domain.agent import COUNTED, Agent
 from tinytownd.domain.errors import BadInput, Conflict
-from tinytownd.domain.names import check_label, check_name, check_text
+from tinytownd.domain.message import CONDUCTOR
+from tinytownd.domain.names import (
+    PERMISSIONS,
+    check_label,
+    check_name,
+    check_permissions,
+    check_text,
+)
+from tinytownd.domain.task import Task
 from tinytownd.domain.town import Town
 from tinytownd.handlers import views
 from tinytownd.handlers.registry import Answer, Context, verb
+from tinytownd.handlers.tasks import hand_over
 
 
 def shown(town: Town, agent: Agent, **more: object) -> Answer:
@@ -31,6 +40,9 @@ def spawn(
     nickname: str | None = None,
     parent: str | None = None,
     max_rounds: int | None = None,
+    silence_seconds: int | None = None,
+    wall_seconds: int | None = None,
+    permissions: str | None = None,
 ) -> Answer:
     """A new member of the team; the same name with the same options is already there."""
     check_name(name, "name of an agent")
@@ -41,14 +53,20 @@ def spawn(
         "instructions": instructions,
         "nickname": nickname,
         "max_rounds": max_rounds,
+        "silence_seconds": silence_seconds,
+        "wall_seconds": wall_seconds,
+        "permissions": permissions,
     }
+    if permissions is not None:
+        check_permissions(permissions)
     for key, value in told.items():
         if key == "instructions" and value is not None:
             check_text(value, key)
         elif isinstance(value, str):
             check_label(value, key)
-    if max_rounds is not None and max_rounds < 1:
-        raise BadInput("--max-rounds is at least 1")
+    for key in ("max_rounds", "silence_seconds", "wall_seconds"):
+        if told[key] is not None and told[key] < 1:
+            raise BadInput(f"{key} is at least 1")
     if parent is not None:
         told["parent"] = ctx.town.agent(parent).name
     there = ctx.town.find_agent(name)
@@ -79,13 +97,29 @@ def add(ctx: Context, name: str, told: dict[str, Any]) -> Agent:
     """Adds an agent to the team on its CLI, or on the town's default one."""
     make_room(ctx, 1)
     fields = {key: value for key, value in told.items() if value is not None}
-    fields["cli"] = ctx.host.installed_cli(fields.get("cli"))
+    permissions = fields.get("permissions")
+    refuse_more_than_own(ctx, permissions)
+    fields["cli"] = ctx.host.installed_cli(fields.get("cli"), permissions)
     number = ctx.town.next_id("agents")
     agent = Agent(id=f"a{number}", name=name, since=ctx.now, created_at=ctx.now, **fields)
     ctx.town.put(agent)
     ctx.town.event("agent.spawned", ctx.speaker.name, agent=name, text=agent.cli)
     ctx.town.wake(agent)
     return agent
+
+
+def refuse_more_than_own(ctx: Context, permissions: str | None) -> None:
+    """An agent gives nobody more permissions than it has; people may."""
+    own = ctx.speaker.agent
+    if own is None:
+        return
+    default = ctx.host.config.town.permissions
+    given, has = permissions or default, own.permissions or default
+    if PERMISSIONS.index(given) > PERMISSIONS.index(has):
+        raise BadInput(
+            f"{own.name} has the permissions '{has}' and cannot give '{given}'",
+            hint=f"a person may; or: tt spawn NAME --permissions {has}",
+        )
 
 
 def make_room(ctx: Context, more: int) -> None:
@@ -172,29 +206,49 @@ def restart(ctx: Context, *, name: str) -> Answer:
 
 
 @verb("agent.prune", "write")
-def prune(ctx: Context) -> Answer:
-    """Removes agents that are stopped or cold; one that owns work or mail stays, and why."""
+def prune(ctx: Context, *, all: bool = False) -> Answer:
+    """Removes agents that are stopped or cold; one that owns work or mail stays, and why.
+
+    With `all` nobody stays, and those in error go, too. Their tasks go to the backlog, a plan's as
+    well: nobody would start what waits for an agent that is no more.
+    """
+    ctx.people_only()
+    over = ("stopped", "cold", "error") if all else ("stopped", "cold")
+    ended = [a for a in ctx.town.agents.values() if a.state in over and not a.will_work]
+    why = {agent.name: "" if all else why_it_stays(ctx.town, agent) for agent in ended}
+    removed = [remove(ctx, agent) for agent in ended if not why[agent.name]]
+    kept = [{"name": name, "why": reason} for name, reason in why.items() if reason]
+    return lambda: {"removed": removed, "kept": kept}
+
+
+def remove(ctx: Context, agent: Agent) -> dict[str, object]:
+    """Takes an agent off the team. What asks something of it is the conductor's to read."""
     town = ctx.town
-    ended = [agent for agent in town.agents.values() if agent.state in ("stopped", "cold")]
-    kept = {agent.name: why for agent in ended if (why := why_it_stays(town, agent))}
-    gone = [agent for agent in ended if agent.name not in kept]
-    for agent in gone:
-        for note in town.inbox(agent.name):
-            rules.fold(town, note)
-        town.drop(agent)
-        town.event("agent.pruned", ctx.speaker.name, agent=agent.name)
-        town.wake(agent)
-    return lambda: {
-        "removed": [{"name": agent.name} for agent in gone],
-        "kept": [{"name": name, "why": why} for name, why in kept.items()],
-    }
+    tasks = owned(town, agent)
+    for task in tasks:
+        hand_over(ctx, task, None, f"{agent.name} was removed")
+    asking = [message for message in town.inbox(agent.name) if message.starts_round]
+    for message in town.inbox(agent.name):
+        if message in asking:
+            rules.forward(town, message, CONDUCTOR)
+        else:
+            rules.fold(town, message)
+    town.drop(agent)
+    town.event("agent.pruned", ctx.speaker.name, agent=agent.name)
+    town.wake(agent)
+    return {"name": agent.name, "tasks": len(tasks), "messages": len(asking)}
+
+
+def owned(town: Town, agent: Agent) -> list[Task]:
+    """The agent's open tasks."""
+    return [t for t in town.tasks.values() if t.agent == agent.name and not t.finished]
 
 
 def why_it_stays(town: Town, agent: Agent) -> str:
     """What would be lost with an agent: open tasks, and messages that ask something of it."""
-    owned = [t.id for t in town.tasks.values() if t.agent == agent.name and not t.finished]
-    if owned:
-        return f"owns {', '.join(owned[:3])}" + (", …" if len(owned) > 3 else "")
+    tasks = [task.id for task in owned(town, agent)]
+    if tasks:
+        return f"owns {', '.join(tasks[:3])}" + (", …" if len(tasks) > 3 else "")
     waiting = sum(message.starts_round for message in town.inbox(agent.name))
     many = "1 message that waits" if waiting == 1 else f"{waiting} messages that wait"
     return f"has {many}" if waiting else ""

@@ -22,7 +22,7 @@ def told(town: Host | RegisteredTown) -> dict[str, object]:
 @verb("town.init", "query", home=True)
 async def init(ctx: Context, *, dir: str, name: str | None = None) -> dict[str, object]:
     """Makes a town of a directory; a directory that is one already is left as it is."""
-    host, created = await ctx.daemon.towns.init(dir, name)
+    host, created = await ctx.daemon.towns.init(dir, name, ctx.command)
     return {"town": told(host), "created": created}
 
 
@@ -54,13 +54,13 @@ async def list_(ctx: Context) -> dict[str, object]:
 @verb("town.forget", "query", home=True)
 async def forget(ctx: Context, *, dir: str) -> dict[str, object]:
     """Takes a town out of the registry and the store; the files in its directory stay."""
-    return {"town": told(await ctx.daemon.towns.forget(dir))}
+    return {"town": told(await ctx.daemon.towns.forget(dir, ctx.command))}
 
 
 @verb("town.rehearse", "query", home=True)
 async def rehearse(ctx: Context, *, dir: str, plan: str) -> dict[str, object]:
     """A scratch copy of a town in which every CLI is played, with the plan pushed."""
-    host, pushed = await ctx.daemon.towns.rehearse(dir, plan)
+    host, pushed = await ctx.daemon.towns.rehearse(dir, plan, ctx.command)
     return {"town": told(host), "pushed": pushed}
 
 

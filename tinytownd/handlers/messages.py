@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from tinytownd.domain import rules
-from tinytownd.domain.errors import BadInput, NotFound
-from tinytownd.domain.message import CONDUCTOR, KINDS, MAILBOXES
+from tinytownd.domain.errors import BadInput, Conflict, NotFound
+from tinytownd.domain.message import (
+    CONDUCTOR,
+    KINDS,
+    MAILBOXES,
+    MOST_WAITING,
+    MOST_WAITING_BYTES,
+)
 from tinytownd.domain.names import check_name, check_priority, check_text, shown
 from tinytownd.domain.plan import SHELL
 from tinytownd.domain.town import Town
@@ -35,6 +41,9 @@ def send(
     claimed = None
     if sender is not None and ctx.speaker.agent is None:
         claimed = check_name(sender, "sender")
+    to_whom = receivers(ctx, to, everyone=all)
+    for name in to_whom:
+        check_room(town, name, text)
     sent = [
         rules.send(
             town,
@@ -46,7 +55,7 @@ def send(
             reply_to=reply_to,
             claimed_sender=claimed,
         ).id
-        for receiver in receivers(ctx, to, everyone=all)
+        for receiver in to_whom
     ]
     return lambda: {"messages": [views.message(town.messages[one]) for one in sent]}
 
@@ -72,6 +81,17 @@ def mailbox_of(town: Town, name: str) -> str:
     if agent.cli == SHELL:
         raise BadInput(f"agent {agent.name} runs commands and reads no messages", hint="tt list")
     return agent.name
+
+
+def check_room(town: Town, name: str, text: str) -> None:
+    """Refuses one more message to a mailbox that is full; raises `Conflict`."""
+    waiting = town.inbox(name)
+    size = sum(len(message.text) for message in waiting) + len(text)
+    if len(waiting) >= MOST_WAITING or size > MOST_WAITING_BYTES:
+        raise Conflict(
+            f"{name} has {len(waiting):,} messages that wait: there is no room for more",
+            hint=f"tt inbox {name}; tt list says why nobody reads them",
+        )
 
 
 @verb("message.inbox", "read")

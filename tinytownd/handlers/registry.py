@@ -6,6 +6,7 @@
 | read | `f(ctx, *, …) -> dict` | looks at the town, changes nothing |
 | wait | `f(ctx, *, …) -> dict or None` | like read; asked again at every change till it answers |
 | query | `async f(ctx, *, …) -> dict` | needs more than the town: history, files, the home |
+| prepare | `async f(ctx, *, …) -> Decision` | reads what a write needs; then that is decided |
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from tinytownd.handlers.services import Daemon, Host
 
 #: What to answer, once the town has settled.
 Answer = Callable[[], dict[str, object]]
-Kind = Literal["write", "read", "wait", "query"]
+Kind = Literal["write", "read", "wait", "query", "prepare"]
 PERSON = "person"
 
 
@@ -42,17 +43,28 @@ class Speaker:
 
 @dataclass(frozen=True)
 class Context:
-    """What a decision may look at: the town, who speaks, and what the edge found out."""
+    """What a decision may look at: the town, who speaks, and what the edge found out.
+
+    `command` is the command's id: a file that is written for it can say so.
+    """
 
     town: Town
     speaker: Speaker
     #: The open town for its verbs, the daemon for those of the home: see `host` and `daemon`.
     services: Any = None
+    command: str = ""
 
     @property
     def now(self) -> int:
         """Milliseconds since the epoch."""
         return self.town.now
+
+    def people_only(self) -> None:
+        """Raises `BadInput` where an agent speaks: what concerns the whole team is a person's."""
+        if self.speaker.agent is not None:
+            raise BadInput(
+                "an agent cannot use this command", hint="run it outside the agent's process"
+            )
 
     @property
     def host(self) -> Host:
@@ -65,6 +77,10 @@ class Context:
         """The daemon, for verbs of the home."""
         daemon: Daemon = self.services
         return daemon
+
+
+#: What a `prepare` returns: it runs under the store's lock, like a write.
+Decision = Callable[[Context], Answer]
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from typing import Protocol
 from tinytownd.config import Config
 from tinytownd.home import Home, RegisteredTown
 from tinytownd.place import Place
+from tinytownd.recovery import Finding
 from tinytownd.store.town import TownStore
 
 
@@ -29,27 +30,39 @@ class Host(Protocol):
     def config(self) -> Config:
         """The town's settings as the files have them now; raises `TownError`."""
 
-    def installed_cli(self, cli: str | None) -> str:
-        """The CLI itself, or the town's default one; raises `BadInput` when it is not there."""
+    async def mend(self) -> list[Finding]:
+        """Looks at what no record tells, mends what is wrong, and says what it found."""
+
+    def installed_cli(self, cli: str | None, permissions: str | None) -> str:
+        """The CLI itself, or the town's default one.
+
+        Raises `BadInput` when it is not there, or cannot be held to the permissions (None: those of
+        the town's settings).
+        """
 
 
 class Towns(Protocol):
-    """All towns of a home. Every method raises `TownError`."""
+    """All towns of a home. Every method raises `TownError`.
+
+    `command` is the id of the command that asks: asked again, it gets the same answer.
+    """
 
     @property
     def open(self) -> Mapping[str, Host]:
         """Those that are open, by id."""
 
-    async def init(self, directory: str, name: str | None) -> tuple[Host, bool]:
-        """The town of a directory, and whether it was made just now."""
+    async def init(self, directory: str, name: str | None, command: str) -> tuple[Host, bool]:
+        """The town of a directory, and whether this command made it."""
 
     async def open_place(self, where: Place) -> Host:
         """The open town of a place."""
 
-    async def rehearse(self, directory: str, plan: str) -> tuple[Host, dict[str, object]]:
+    async def rehearse(
+        self, directory: str, plan: str, command: str
+    ) -> tuple[Host, dict[str, object]]:
         """A scratch copy of a town, and what pushing the plan into it answered."""
 
-    async def forget(self, directory: str) -> Host | RegisteredTown:
+    async def forget(self, directory: str, command: str) -> Host | RegisteredTown:
         """The town that was forgotten."""
 
 

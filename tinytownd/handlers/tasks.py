@@ -245,9 +245,15 @@ def move(ctx: Context, *, task: str, agent: str) -> Answer:
     """Gives a task that has not started to another agent, or to the `backlog`."""
     found = not_started(ctx.town.task(task), "moved")
     owner = None if agent == "backlog" else owner_of(ctx, found, agent)
-    ctx.town.put(taken_back(found).but(agent=owner))
-    ctx.town.event("task.moved", ctx.speaker.name, task=found.id, agent=owner or "backlog")
+    hand_over(ctx, found, owner)
     return shown(ctx.town, found.id)
+
+
+def hand_over(ctx: Context, task: Task, owner: str | None, why: str | None = None) -> None:
+    """Gives a task that has not started to another owner (None: the backlog)."""
+    ctx.town.put(taken_back(task).but(agent=owner))
+    about = {"task": task.id, "agent": owner or "backlog", "text": why}
+    ctx.town.event("task.moved", ctx.speaker.name, **about)
 
 
 def owner_of(ctx: Context, task: Task, name: str) -> str:

@@ -11,16 +11,18 @@ import contextlib
 import errno
 import fcntl
 import os
+import re
 import signal
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 # Every process of a round has its round's token in this variable.
 TOKEN_VARIABLE = "TINYTOWN_ROUND_TOKEN"  # noqa: S105 - a name, not a secret
 
 _PROC = Path("/proc")
+_TOKEN = re.compile(rf"\0{TOKEN_VARIABLE}=([^\0]+)\0".encode())
 _POLL = 0.05
 # Scans until one is sure, and seconds between them.
 _SCANS = 10
@@ -63,6 +65,21 @@ def survivors(token: str, lock: Path) -> set[int]:
     return {pid for pid in _pids() if _has_open(pid, lock)} if held(lock) else set()
 
 
+def marked(variables: Mapping[str, str]) -> dict[str, set[int]]:
+    """Round token → the processes with it that have these environment variables, too.
+
+    Blocks as `survivors` does; finds none where there is no /proc.
+    """
+    wanted = [f"\0{name}={value}\0".encode() for name, value in variables.items()]
+    found: dict[str, set[int]] = {}
+    for pid in _pids():
+        environ = _environ(pid) or b""
+        token = _TOKEN.search(environ)
+        if token and all(entry in environ for entry in wanted):
+            found.setdefault(os.fsdecode(token[1]), set()).add(pid)
+    return found
+
+
 def session_leader(token: str) -> int | None:
     """The round's first process, found by its token, or None."""
     for pid in _pids():
@@ -70,6 +87,19 @@ def session_leader(token: str) -> int | None:
             if carries(pid, token) and os.getsid(pid) == pid:
                 return pid
     return None
+
+
+def age(pid: int) -> float:
+    """Seconds since the process was started, a suspended machine's included; 0.0: not known.
+
+    By /proc/PID/stat, field 22: clock ticks from the boot to the start.
+    """
+    try:
+        fields = (_PROC / str(pid) / "stat").read_bytes().rpartition(b")")[2].split()
+        started = int(fields[22 - 3]) / os.sysconf("SC_CLK_TCK")
+    except (OSError, IndexError, ValueError):
+        return 0.0
+    return max(0.0, time.clock_gettime(time.CLOCK_BOOTTIME) - started)
 
 
 class Watch(ABC):

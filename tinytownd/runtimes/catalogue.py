@@ -1,9 +1,10 @@
 """How each kind of agent CLI is started, prompted, resumed and read: the catalogue, as data.
 
 An argv is a template. `{prompt}`, `{prompt_file}`, `{session}` and `{model}` are replaced inside
-its elements; an element that is just `{model}` or `{resume}` stands for the whole fragment, which
-is left out when there is no model or no session. Nothing here is ever read by a shell.
-Invocations: `--help` of the CLIs' releases of 2026-11; cursor and aider from their documentation.
+its elements; an element that is just `{permissions}`, `{model}` or `{resume}` stands for the whole
+fragment, which is left out when there is no model or no session. Nothing here is ever read by a
+shell. Invocations: `--help` of the CLIs' releases of 2026-11; cursor and aider from their
+documentation. What holds a CLI to its permissions is data, too: see `permissions.py`.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
+
+from tinytownd.domain.errors import BadInput
+from tinytownd.runtimes.permissions import CLAUDE, CODEX, COPILOT, GEMINI, UNBOUND, Fragments
 
 # Linux refuses one argument of 128 KiB or more, its closing NUL counted (MAX_ARG_STRLEN).
 ARGUMENT_LIMIT = 128 * 1024 - 1
@@ -39,7 +43,8 @@ class Runtime:
     """One kind of agent CLI.
 
     `model` and `resume` are the fragments that stand in `argv` for `{model}` and `{resume}`;
-    `resume` None means that the CLI keeps no sessions. `env` is given to every process of it,
+    `resume` None means that the CLI keeps no sessions. `permissions` has the fragment of each mode
+    that the CLI can be held to. `env` is given to every process of it,
     beneath what the user's own configuration says.
     """
 
@@ -52,34 +57,59 @@ class Runtime:
     default_model: str | None = None
     install: str = ""
     env: Mapping[str, str] = field(default_factory=dict)
+    permissions: Fragments = field(default_factory=lambda: UNBOUND)
+
+    def allowing(self, mode: str) -> tuple[str, ...]:
+        """The arguments that hold it to a permission mode; raises `BadInput` for one it lacks."""
+        if mode not in self.permissions:
+            raise BadInput(
+                f"the CLI '{self.name}' cannot be held to the permissions '{mode}'"
+                f" (it has {', '.join(self.permissions)})",
+                hint=f"choose others, or say how: agent_clis.{self.name}.permissions",
+            )
+        return self.permissions[mode]
 
     def invocation(
-        self, prompt_file: Path, prompt: str, session: str | None = None, model: str | None = None
+        self,
+        prompt_file: Path,
+        prompt: str,
+        session: str | None = None,
+        model: str | None = None,
+        mode: str = "bypass",
     ) -> Invocation:
         """The command for one round; `prompt_file` holds the same text as `prompt`.
 
         What cannot be an argument (too long, or with a NUL) is replaced by a pointer to the file.
+        Raises `BadInput` for a permission mode that it lacks.
         """
+        template = self._template(self.allowing(mode), session, model)
         values = {
             "prompt": prompt,
             "prompt_file": str(prompt_file),
             "session": session or "",
             "model": model or self.default_model or "",
         }
-        argv = self._filled(values)
+        argv = _filled(template, values)
         if any(not _fits(argument) for argument in argv):
             pointer = f"Read the file {prompt_file} and do what it says."
-            argv = self._filled({**values, "prompt": pointer})
+            argv = _filled(template, {**values, "prompt": pointer})
         return Invocation(argv, prompt_file if self.prompt == "stdin" else None)
 
-    def _filled(self, values: Mapping[str, str]) -> tuple[str, ...]:
+    def _template(
+        self, allowed: tuple[str, ...], session: str | None, model: str | None
+    ) -> tuple[str, ...]:
+        """The argv with its fragments in place."""
         fragments = {
-            "{model}": self.model if values["model"] else (),
-            "{resume}": (self.resume or ()) if values["session"] else (),
+            "{permissions}": allowed,
+            "{model}": self.model if model or self.default_model else (),
+            "{resume}": (self.resume or ()) if session else (),
         }
-        template = [part for element in self.argv for part in fragments.get(element, (element,))]
-        # One pass: a placeholder inside a value (a prompt that quotes one) stays as it is.
-        return tuple(_PLACEHOLDER.sub(lambda m: values[m[1]], part) for part in template)
+        return tuple(part for element in self.argv for part in fragments.get(element, (element,)))
+
+
+def _filled(template: tuple[str, ...], values: Mapping[str, str]) -> tuple[str, ...]:
+    # One pass: a placeholder inside a value (a prompt that quotes one) stays as it is.
+    return tuple(_PLACEHOLDER.sub(lambda m: values[m[1]], part) for part in template)
 
 
 def executable(runtime: Runtime, path: str, cwd: Path | None = None) -> str | None:
@@ -108,10 +138,7 @@ def _npm(package: str) -> str:
 
 # No login shell: codex runs commands in one, and Debian's /etc/profile then replaces PATH, so that
 # the agent's `tt` is not found (seen with 0.169.0).
-_CODEX = (
-    "codex exec --json --skip-git-repo-check --dangerously-bypass-approvals-and-sandbox"
-    " -c allow_login_shell=false"
-)
+_CODEX = "codex exec --json --skip-git-repo-check {permissions} -c allow_login_shell=false"
 _MODEL = ("--model", "{model}")
 _RESUME = ("--resume", "{session}")
 
@@ -119,11 +146,11 @@ _PRESETS = (
     Runtime(
         name="claude",
         argv=_words(
-            "claude --print --output-format stream-json --verbose"
-            " --dangerously-skip-permissions {model} {resume}"
+            "claude --print --output-format stream-json --verbose {permissions} {model} {resume}"
         ),
         model=_MODEL,
         resume=_RESUME,
+        permissions=CLAUDE,
         reader="claude",
         install=_npm("@anthropic-ai/claude-code"),
         # Its own retries can go on for minutes; the town has holds for that.
@@ -146,6 +173,7 @@ _PRESETS = (
         argv=_words(_CODEX + " {model} {resume} -"),
         model=("-m", "{model}"),
         resume=("resume", "{session}"),
+        permissions=CODEX,
         reader="codex",
         install=_npm("@openai/codex"),
     ),
@@ -155,59 +183,66 @@ _PRESETS = (
         model=("-m", "{model}"),
         default_model="gpt-5.4-mini",
         resume=("resume", "{session}"),
+        permissions=CODEX,
         reader="codex",
         install=_npm("@openai/codex"),
     ),
     Runtime(
         name="gemini",
         argv=_words(
-            "gemini -o stream-json --approval-mode yolo --skip-trust {model} {resume} -p {prompt}"
+            "gemini -o stream-json {permissions} --skip-trust {model} {resume} -p {prompt}"
         ),
         prompt="argument",
         model=_MODEL,
         resume=_RESUME,
+        permissions=GEMINI,
         reader="gemini",
         install=_npm("@google/gemini-cli"),
     ),
     Runtime(
         name="copilot",
         argv=_words(
-            "copilot -p {prompt} --allow-all-tools --no-ask-user --no-auto-update"
+            "copilot -p {prompt} {permissions} --no-ask-user --no-auto-update"
             " --output-format json {model} {resume}"
         ),
         prompt="argument",
         model=_MODEL,
         resume=("--resume={session}",),
+        permissions=COPILOT,
         reader="copilot",
         install=_npm("@github/copilot"),
     ),
     Runtime(
         name="cursor",
         argv=_words(
-            "cursor-agent -p --output-format stream-json --force --trust {model} {resume} {prompt}"
+            "cursor-agent -p --output-format stream-json {permissions} --trust {model} {resume}"
+            " {prompt}"
         ),
         prompt="argument",
         model=_MODEL,
         resume=_RESUME,
+        permissions={"bypass": ("--force",)},
         reader="claude",
         install="see https://cursor.com/cli for cursor-agent",
     ),
     Runtime(
         name="aider",
         argv=_words(
-            "aider --message-file {prompt_file} --yes-always --no-stream --no-auto-commits {model}"
+            "aider --message-file {prompt_file} {permissions} --no-stream --no-auto-commits {model}"
         ),
         prompt="file",
         model=_MODEL,
+        permissions={"bypass": ("--yes-always",)},
         reader="aider",
         install="pipx install aider-chat",
     ),
     Runtime(
         name="opencode",
-        argv=_words("opencode run --format json --auto {model} {resume} {prompt}"),
+        argv=_words("opencode run --format json {permissions} {model} {resume} {prompt}"),
         prompt="argument",
         model=_MODEL,
         resume=("-s", "{session}"),
+        permissions={"bypass": ("--auto",)},
         reader="opencode",
         install=_npm("opencode-ai"),
     ),
@@ -217,10 +252,11 @@ _PRESETS = (
         name="rehearsal",
         argv=(
             *(sys.executable, "-I", str(Path(__file__).with_name("rehearsal.py"))),
-            *("{model}", "{resume}"),
+            *("{permissions}", "{model}", "{resume}"),
         ),
         model=_MODEL,
         resume=_RESUME,
+        permissions={"bypass": (), "edit": (), "read": ("--leave-nothing",)},
         reader="claude",
     ),
 )

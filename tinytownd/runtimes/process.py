@@ -19,9 +19,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from tinytownd.files import directory_inside, open_inside
 from tinytownd.runtimes.alive import (
     TOKEN_VARIABLE,
     Watch,
+    age,
     session_leader,
     survivors,
     watch_child,
@@ -30,11 +32,13 @@ from tinytownd.runtimes.alive import (
 from tinytownd.runtimes.catalogue import Invocation
 
 # `trap :` and not `trap ''`: the CLI starts with default signals, and the wrapper survives a TERM
-# to the group to write the exit code. $0 is the directory: a variable could reach the CLI.
+# to the group to write the exit code. $0 is the directory, and $1 the user's umask, which is the
+# CLI's: variables could reach it. `set -C`: what stands in a file's place is not written through.
 _WRAPPER = """trap : TERM INT HUP QUIT
-set -C; echo $$ >"$0/pid" || exit 125; set +C
+umask 077; set -C; echo $$ >"$0/pid" || exit 125; set +C
+umask "$1"; shift
 "$@"
-echo $? >"$0/exit"
+set -- $?; umask 077; set -C; echo "$1" >"$0/exit"
 """
 
 # Seconds that what the CLI left behind has between TERM and KILL, and after which we give up.
@@ -43,15 +47,26 @@ _GIVE_UP = 5.0
 _POLL = 0.02
 
 _TAKEN = b"taken\n"
+_BY_FD = Path("/proc/self/fd")
 _PID = re.compile(rb"([1-9]\d{0,6})\n")  # Linux: at most 2^22
 _EXIT = re.compile(rb"(\d{1,3})\n")
 
 
 @dataclass(frozen=True)
 class RoundFiles:
-    """The files of one round. The directory is 0700, so the wrapper's own files are private too."""
+    """The files of one round: 0600, in a directory that is 0700.
+
+    Agents can write there, too: no link below `within` (by default the directory's own parent) is
+    followed where one of them is written.
+    """
 
     directory: Path
+    within: Path | None = None
+
+    @classmethod
+    def of(cls, town: Path, agent: str, number: str) -> RoundFiles:
+        """Those of a round of the town in that directory."""
+        return cls(town / ".tt" / "rounds" / agent / number, within=town)
 
     @property
     def prompt(self) -> Path:
@@ -82,12 +97,25 @@ class RoundFiles:
         return self.directory / "credentials"
 
     def create(self) -> None:
-        """Make the directory; it may be there already. Raises OSError."""
-        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        """Make the directory; it may be there already. Raises OSError, BadInput for a link."""
+        with self.entered():
+            pass
+
+    def entered(self, *, make: bool = True) -> contextlib.AbstractContextManager[int]:
+        """A descriptor of the directory. Raises OSError, BadInput for a link."""
+        return directory_inside(self._root, self.directory, make=make)
+
+    def open(self, file: Path, flags: int, *, make: bool = True) -> int:
+        """A descriptor of one of the files. Raises OSError, BadInput for a link."""
+        return open_inside(self._root, file, flags, make=make)
+
+    @property
+    def _root(self) -> Path:
+        return self.within or self.directory.parent
 
     def write(self, file: Path, text: str) -> None:
-        """Write one of the files, 0600; what cannot be UTF-8 becomes `?`. Raises OSError."""
-        fd = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        """Write one of the files; what cannot be UTF-8 becomes `?`. Raises OSError, BadInput."""
+        fd = self.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         with os.fdopen(fd, "wb") as stream:
             stream.write(text.encode("utf-8", "replace"))
 
@@ -123,6 +151,11 @@ class RoundProcess:
     def pid(self) -> int | None:
         """The wrapper's pid, which is also its group's; None when the round is over."""
         return self._watch.pid if self._watch else None
+
+    @property
+    def age(self) -> float:
+        """Seconds since it was started; 0.0 when it is over or that is not known."""
+        return age(self._watch.pid) if self._watch else 0.0
 
     async def wait(self) -> int | None:
         """Wait for the end, clear away what the CLI left, and give its exit code (None: unknown).
@@ -183,30 +216,31 @@ def spawn(
     """Start a round. `env` is the CLI's whole environment (sh adds PWD); it must hold the token.
 
     Raises OSError when it cannot start: no such directory, a full disk, an argument that is too
-    long, or the round's lock held by another. A missing CLI is no error here: it exits 127.
+    long, or the round's lock held by another; BadInput when a link stands in a file's place. A
+    missing CLI is no error here: it exits 127.
     """
     token = env[TOKEN_VARIABLE]
     files.create()
     with contextlib.ExitStack() as stack:
 
-        def opened(path: Path, flags: int) -> int:
-            fd = os.open(path, flags, 0o600)
+        def closing(fd: int) -> int:
             stack.callback(os.close, fd)
             return fd
 
         append = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+        directory = stack.enter_context(files.entered())
         # Inherited by all that the round starts; our own copy goes with the stack.
-        lock = opened(files.lock, os.O_RDWR | os.O_CREAT)
+        lock = closing(files.open(files.lock, os.O_RDWR | os.O_CREAT))
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         process = subprocess.Popen(
-            ["/bin/sh", "-c", _WRAPPER, str(files.directory.absolute()), *_found(invocation, env)],
-            stdin=opened(invocation.stdin or Path(os.devnull), os.O_RDONLY),
-            stdout=opened(files.stdout, append),
-            stderr=opened(files.stderr, append),
+            ["/bin/sh", "-c", _WRAPPER, *_place(files, directory), *_found(invocation, env)],
+            stdin=closing(os.open(invocation.stdin or os.devnull, os.O_RDONLY)),
+            stdout=closing(files.open(files.stdout, append)),
+            stderr=closing(files.open(files.stderr, append)),
             cwd=cwd,
             env=env,
             start_new_session=True,
-            pass_fds=(lock,),
+            pass_fds=(lock, directory),
         )
     # Reaped by its pidfd: Popen must neither wait for it nor warn that it did not.
     process.returncode = 0
@@ -219,7 +253,7 @@ def adopt(files: RoundFiles, token: str) -> RoundProcess | None:
     One that is over already has its exit code at once; `wait` clears away what it left.
     """
     try:
-        fd = os.open(files.pid, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        fd = files.open(files.pid, os.O_WRONLY | os.O_CREAT | os.O_EXCL, make=False)
     except FileNotFoundError:
         return None
     except FileExistsError:
@@ -236,6 +270,17 @@ def adopt(files: RoundFiles, token: str) -> RoundProcess | None:
     return RoundProcess(
         files, token, watch_if_of_round(pid, token, files.lock) if pid is not None else None
     )
+
+
+def _place(files: RoundFiles, directory: int) -> tuple[str, str]:
+    """$0 and $1 of the wrapper: its directory, by a descriptor where there is /proc, and a umask.
+
+    By its path, the directory might be another one by the time that the CLI has ended.
+    """
+    umask = os.umask(0o077)  # nobody can only look
+    os.umask(umask)
+    path = f"/proc/self/fd/{directory}" if _BY_FD.exists() else str(files.directory.absolute())
+    return path, f"{umask:04o}"
 
 
 def _found(invocation: Invocation, env: Mapping[str, str]) -> tuple[str, ...]:

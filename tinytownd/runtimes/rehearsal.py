@@ -2,7 +2,8 @@
 
 It stands alone (`python -I rehearsal.py [--model M] [--resume ID]`, the prompt on standard input)
 and knows of its work only what the prompt says: the task, the team, and the commands to type. It
-leaves a file, writes to a team-mate and completes its task, in claude's stream-json. The variable
+leaves a file (not with `--leave-nothing`, which stands for the permissions to read), writes to a
+team-mate and completes its task, in claude's stream-json. The variable
 REHEARSAL_SECONDS (default 0.3) is how long it thinks, so that somebody can watch.
 """
 
@@ -55,6 +56,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="rehearsal", description=__doc__)
     parser.add_argument("--model", default="rehearsal", metavar="M")
     parser.add_argument("--resume", default="", metavar="ID")
+    parser.add_argument("--leave-nothing", action="store_true")
     options = parser.parse_args()
     prompt = sys.stdin.buffer.read().decode("utf-8", "replace")
     session = options.resume or str(uuid.uuid4())
@@ -69,7 +71,7 @@ def main() -> int:
     say("system", subtype="init", cwd=str(Path.cwd()), model=options.model)
     error = None
     try:
-        result = play(read_prompt(prompt), tell)
+        result = play(read_prompt(prompt), tell, leaves=not options.leave_nothing)
     except (CannotPlay, OSError, ValueError, subprocess.SubprocessError) as failure:
         result = error = str(failure)
     say(
@@ -106,7 +108,7 @@ def read_prompt(prompt: str) -> Part:
     )
 
 
-def play(part: Part, tell: Callable[[str], None]) -> str:
+def play(part: Part, tell: Callable[[str], None], *, leaves: bool) -> str:
     """Do what the part asks for and give the final text. Raises CannotPlay."""
     if part.task is None:
         count = len([line for line in part.sections["Messages"].splitlines() if line.strip()])
@@ -114,9 +116,10 @@ def play(part: Part, tell: Callable[[str], None]) -> str:
     text = part.sections.get("Your task", "")
     tell(f"{part.name} takes {part.task}: {_short(text)}")
     time.sleep(float(os.environ.get("REHEARSAL_SECONDS", "0.3")))
-    file = leave_file(part, text)
+    file = leave_file(part, text) if leaves else "nothing"
     if part.may_send and (mate := next_of(part)):
-        tt("send", mate, "--info", f"{part.task} is done, see {file}")
+        where = f", see {file}" if leaves else ""
+        tt("send", mate, "--info", f"{part.task} is done{where}")
         tell(f"{part.name} has told {mate}.")
     result = f"Rehearsed {_short(text)!r}: left {file}{_built_on(part)}"
     tt("task", "complete", part.task, "--result", result)

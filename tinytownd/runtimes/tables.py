@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, get_args
 
 from tinytownd.domain.errors import BadInput
-from tinytownd.domain.names import did_you_mean
+from tinytownd.domain.names import PERMISSIONS, did_you_mean
 from tinytownd.runtimes.catalogue import PRESETS, PromptBy, Runtime
 from tinytownd.runtimes.readers import READERS
 from tinytownd.settings import ENV_NAME
@@ -23,8 +23,9 @@ def from_table(name: str, table: Mapping[str, object]) -> Runtime:
     Without a `command`, keys that it does not give stay as the preset has them; with one, the
     prompt goes to standard input and the exit code is the verdict unless the table says more.
 
-    `command` and the fragments `model` and `resume` are text that is split as a shell would, or
-    lists. Raises BadInput on an unknown key, a wrong type, or a new runtime without a command.
+    `command` and the fragments `model`, `resume` and those of `permissions` are text that is split
+    as a shell would, or lists. Raises BadInput on an unknown key, a wrong type, or a new runtime
+    without a command.
     """
     preset = PRESETS.get(name)
     if preset is None and "command" not in table:
@@ -42,12 +43,17 @@ def from_table(name: str, table: Mapping[str, object]) -> Runtime:
         changes[attribute] = check(f"agent_clis.{name}.{key}", value)
     # A command of one's own is another program: nothing of the preset's ways can be assumed of it.
     base = preset if preset and "command" not in table else Runtime(name=name, argv=())
+    if "permissions" in changes:
+        changes["permissions"] = {**base.permissions, **changes["permissions"]}
     return _complete(replace(base, **changes))
 
 
 def _complete(runtime: Runtime) -> Runtime:
     """Puts the fragments and the prompt where the command does not say: at its end, prompt last."""
     argv = list(runtime.argv)
+    argv += ["{permissions}"] * bool(
+        any(runtime.permissions.values()) and "{permissions}" not in argv
+    )
     argv += ["{model}"] * bool(runtime.model and "{model}" not in argv)
     argv += ["{resume}"] * bool(runtime.resume and "{resume}" not in argv)
     wanted = {"argument": "{prompt}", "file": "{prompt_file}"}.get(runtime.prompt)
@@ -107,6 +113,16 @@ def _one_of(names: Collection[str]) -> _Check:
     return check
 
 
+def _permissions(where: str, value: object) -> Mapping[str, tuple[str, ...]]:
+    if not isinstance(value, Mapping):
+        raise BadInput(f"{where} must be a table", hint='for example permissions = { read = "-r" }')
+    for mode in value:
+        if mode not in PERMISSIONS:
+            hint = did_you_mean(str(mode), PERMISSIONS) or f"one of {', '.join(PERMISSIONS)}"
+            raise BadInput(f"{where} has the unknown mode {mode!r}", hint=hint)
+    return {mode: _words(f"{where}.{mode}", words) for mode, words in value.items()}
+
+
 def _env(where: str, value: object) -> Mapping[str, str]:
     if not isinstance(value, Mapping):
         raise BadInput(f"{where} must be a table", hint='for example env = { NAME = "value" }')
@@ -124,6 +140,7 @@ _KEYS: Mapping[str, tuple[str, _Check]] = {
     "prompt": ("prompt", _one_of(get_args(PromptBy))),
     "model": ("model", _fragment("model", "--model {model}")),
     "resume": ("resume", _fragment("session", "--resume {session}")),
+    "permissions": ("permissions", _permissions),
     "reader": ("reader", _one_of(READERS)),
     "env": ("env", _env),
     "install": ("install", _text),

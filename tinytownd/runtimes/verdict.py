@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from tinytownd.runtimes.readers.base import Transcript
+from tinytownd.runtimes.readers.base import Transcript, words
 from tinytownd.runtimes.readers.limits import is_limit
 
 Kind = Literal["completed", "failed", "limited", "unknown"]
@@ -55,7 +55,8 @@ class Outcome:
 
 def verdict(transcript: Transcript, exit_code: int | None, stderr_tail: str = "") -> Outcome:
     """What the finished transcript, the exit code (None: unknown) and stderr's end amount to."""
-    kind, error = _judge(transcript, exit_code, stderr_tail.strip())
+    stderr_tail = words(stderr_tail).strip()
+    kind, error = _judge(transcript, exit_code, stderr_tail)
     limit = transcript.limit if kind == "limited" else None
     lost = kind in ("failed", "unknown") and bool(_LOST.search(f"{error}\n{stderr_tail}"))
     return Outcome(

@@ -2,12 +2,15 @@
 
 ACL rules as in https://redis.io/docs/latest/operate/oss_and_stack/management/security/acl/; braces
 are plain text in its patterns. Users are not persisted by the server: set them at every connect.
+SELECT is for servers whose URL names a database.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
+
+from tinytownd.store.keys import WAKE_PATTERN
 
 _ID = re.compile(r"[a-z0-9-]+")  # what a generated id is made of: no glob character gets in
 
@@ -22,7 +25,7 @@ def client_acl(user: str, password: str) -> list[str]:
     return [
         *_set_user(user, password),
         *("%W~tt:{*}:commands", "%R~tt:{*}:done:*", "%R~tt:{*}:events", "&tt:{*}:reply:*"),
-        *("+xadd", "+xread", "+xrange", "+xrevrange", "+get", "+subscribe", "+ping"),
+        *("+xadd", "+xread", "+xrange", "+xrevrange", "+get", "+subscribe", "+ping", "+select"),
     ]
 
 
@@ -39,7 +42,23 @@ def agent_acl(user: str, password: str, town: str, agent: str) -> list[str]:
         f"%W~{prefix}:commands:{agent}",
         f"%R~{prefix}:done:{agent}:*",
         f"&{prefix}:reply:{agent}:*",
-        *("+xadd", "+get", "+subscribe", "+ping"),
+        *("+xadd", "+get", "+subscribe", "+ping", "+select"),
+    ]
+
+
+def daemon_acl(user: str, password: str) -> list[str]:
+    """The command that makes a user for the daemon on a server that is not its own.
+
+    Keys and channels of others are out of reach; but who may make users may make a mightier one.
+    """
+    return [
+        *_set_user(user, password),
+        # A subscription to a pattern is allowed by the very same pattern only.
+        *("~tt:*", "&tt:*", f"&{WAKE_PATTERN}", "+@read", "+@write", "-@dangerous", "-@scripting"),
+        *("+eval", "+evalsha", "+script|load", "+script|exists", "+multi", "+exec", "+discard"),
+        *("+publish", "+subscribe", "+psubscribe", "+unsubscribe", "+punsubscribe"),
+        *("+ping", "+select", "+info", "+client|id", "+client|unblock"),
+        *("+acl|setuser", "+acl|deluser", "+acl|getuser"),
     ]
 
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
 import redis.asyncio
 import structlog
@@ -70,13 +70,19 @@ def _pool(endpoint: Endpoint, options: dict[str, Any]) -> redis.asyncio.Blocking
 
 
 def external(url: str) -> Endpoint:
-    """The endpoint that a configured URL names; its user and password leave the URL."""
+    """The endpoint that a configured URL names; its user and password leave the URL.
+
+    They may stand in its query as well, as redis-py has it.
+    """
     parts = urlsplit(url)
+    query = parse_qsl(parts.query, keep_blank_values=True)
+    told = {name: value for name, value in query if name in ("username", "password")}
+    rest = urlencode([pair for pair in query if pair[0] not in told])
     host = parts.netloc.rpartition("@")[2]
     return Endpoint(
-        url=urlunsplit(parts._replace(netloc=host)),
-        user=unquote(parts.username or ""),
-        password=unquote(parts.password or ""),
+        url=urlunsplit(parts._replace(netloc=host, query=rest)),
+        user=unquote(parts.username or "") or told.get("username", ""),
+        password=unquote(parts.password or "") or told.get("password", ""),
     )
 
 

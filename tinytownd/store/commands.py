@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,8 +19,11 @@ from redis.exceptions import ResponseError
 
 from tinytownd import wire
 from tinytownd.domain.errors import BadInput, TimedOut, TownError
+from tinytownd.domain.names import shown
+from tinytownd.redact import encode_error
 from tinytownd.store import keys
-from tinytownd.store.town import FIRST_WAIT, LONGEST_WAIT, LOST, Entry, answer, read_script
+from tinytownd.store.patience import FIRST_WAIT, LONGEST_WAIT, LOST
+from tinytownd.store.town import Entry, answer, read_script
 
 log = structlog.get_logger(__name__)
 #: How long one blocking read waits, in milliseconds; well below the client's socket time-out.
@@ -29,9 +32,14 @@ BLOCK_MS = 2_000
 BATCH = 100
 #: How often streams are looked at for poison that no read tells of, in seconds.
 LOOK_SECONDS = 5.0
+#: Levels of objects and lists in a command's arguments; verbs take no more than a list.
+MAX_DEPTH = 20
 #: Clocks differ: so far ahead of ours an id may have been made, and so much of the done record's
 #: life is kept back, that an id is refused before its record is gone.
 AHEAD_MS = 60 * 60 * 1000
+#: An entry's id that names a later time (1 January 2100) is not the server's doing. One that names
+#: a time to come merely may be: the server goes on from there when its clock is set back.
+LATEST_MS = 4_102_444_800_000
 
 
 @dataclass(frozen=True)
@@ -52,7 +60,7 @@ def parse(stream: str, entry_id: str, fields: dict[str, str]) -> Command:
     made = wire.made_at(command)
     if fields.get("v") != str(wire.VERSION):
         raise BadInput(
-            f"a command of version {fields.get('v')}, not {wire.VERSION}",
+            f"a command of version {shown(fields.get('v', ''))}, not {wire.VERSION}",
             hint="tt and tinytownd differ: tt daemon restart",
         )
     now = wire.now_ms()
@@ -65,6 +73,8 @@ def parse(stream: str, entry_id: str, fields: dict[str, str]) -> Command:
         raise BadInput("the command's arguments are not JSON") from None
     if not isinstance(args, dict):
         raise BadInput("the command's arguments are no JSON object")
+    if _too_deep(args):
+        raise BadInput("the command's arguments are nested too deeply")
     if expires_at < now:
         raise TimedOut("the command came too late", hint="send it again")
     entry = Entry(stream, entry_id, command, town, agent)
@@ -77,6 +87,12 @@ def _decode(text: str) -> object:
     if "\\u" in text:
         json.dumps(data, ensure_ascii=False).encode()
     return data
+
+
+def _too_deep(data: object, most: int = MAX_DEPTH) -> bool:
+    """Whether whoever walks through the data might fall over it."""
+    inner = data.values() if isinstance(data, dict) else data if isinstance(data, list) else ()
+    return most < 0 or any(_too_deep(one, most - 1) for one in inner)
 
 
 class CommandReader:
@@ -114,6 +130,11 @@ class CommandReader:
         """Does not read this stream any more; what comes stays in it."""
         self._cursors.pop(stream, None)
 
+    async def let_go(self, stream: str) -> None:
+        """The same, also for the read under way, which would fail when the stream is deleted."""
+        self.unfollow(stream)
+        await self._interrupt()
+
     def finished(self, command: Command) -> None:
         """The command was answered."""
         self._in_flight.discard((command.entry.stream, command.entry.entry))
@@ -124,6 +145,22 @@ class CommandReader:
         if command.entry.stream in self._cursors:
             self._cursors[command.entry.stream] = "0"
             await self._interrupt()
+
+    async def check(self, streams: Sequence[str]) -> list[str]:
+        """Mends those of the streams after whose last id hardly another one can come; which."""
+        pipe = self._client.pipeline(transaction=False)
+        for stream in streams:
+            pipe.xinfo_stream(stream)
+        found = await pipe.execute(raise_on_error=False)
+        # One that is gone or no stream fails the next read, and is mended then.
+        broken = [
+            stream
+            for stream, info in zip(streams, found, strict=True)
+            if not isinstance(info, ResponseError) and _beyond(info["last-generated-id"])
+        ]
+        for stream in broken:
+            await self._renew(stream)
+        return broken
 
     async def run(self) -> None:
         """Reads until it is cancelled; a server that is away is waited for."""
@@ -221,7 +258,7 @@ class CommandReader:
             return
         entry = Entry(stream, entry_id, command, *keys.parse_commands(stream))
         known = await self._client.get(entry.done_key)
-        await answer(self._client, entry, str(known or wire.encode_error(command, error)))
+        await answer(self._client, entry, str(known or encode_error(command, error)))
 
     async def _make_group(self, stream: str) -> None:
         """Makes the stream and its group where they are missing, and mends what is poisoned."""
@@ -231,31 +268,20 @@ class CommandReader:
             if "BUSYGROUP" not in str(error):
                 await self._renew(stream)
                 return
-        await self._check([stream])
+        await self.check([stream])
 
     async def _look_over(self) -> None:
         """Now and then, and when an id looks like it: mends streams, and reads what was missed."""
         now = asyncio.get_running_loop().time()
         if now >= self._look_at:
             self._look_at = now + LOOK_SECONDS
-            await self._check(list(self._cursors))
+            await self.check(list(self._cursors))
             # A read whose connection was lost may have taken entries along: pending, and unseen.
             self._cursors = dict.fromkeys(self._cursors, "0")
 
-    async def _check(self, streams: list[str]) -> None:
-        """Mends those of the streams after whose last id hardly another one can come."""
-        pipe = self._client.pipeline(transaction=False)
-        for stream in streams:
-            pipe.xinfo_stream(stream)
-        found = await pipe.execute(raise_on_error=False)
-        for stream, info in zip(streams, found, strict=True):
-            # One that is gone or no stream fails the next read, and is mended then.
-            if not isinstance(info, ResponseError) and _beyond(info["last-generated-id"]):
-                await self._renew(stream)
-
     async def _renew(self, stream: str) -> None:
         log.warning("commands.mended", stream=stream)
-        await self._mend(keys=[stream], args=[keys.GROUP, wire.now_ms() + AHEAD_MS])
+        await self._mend(keys=[stream], args=[keys.GROUP, LATEST_MS])
         if stream in self._cursors:
             self._cursors[stream] = "0"
 
@@ -274,8 +300,8 @@ class CommandReader:
 
 
 def _beyond(entry_id: str) -> bool:
-    """Whether an id names a time to come: who may write a stream may write any id into it."""
-    return int(entry_id.partition("-")[0]) > wire.now_ms() + AHEAD_MS
+    """Whether an id is of no time: who may write a stream may write any id into it."""
+    return int(entry_id.partition("-")[0]) > LATEST_MS
 
 
 def _normalised(found: Any) -> dict[str, list[tuple[str, dict[str, str]]]]:

@@ -13,22 +13,28 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import secrets
+import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, Protocol
 
+import structlog
 from redis.exceptions import AuthenticationError, BusyLoadingError, RedisError, ResponseError
 
 from tinytownd.domain.errors import Unavailable
-from tinytownd.files import refusal, write_atomic
+from tinytownd.files import open_private, refusal, write_atomic
 from tinytownd.home import Endpoint, Home
+from tinytownd.settings import RedisSettings
+from tinytownd.store import aof
 from tinytownd.store.acl import digest
 from tinytownd.store.binary import find_binary
 from tinytownd.store.client import connect, ensure_supported, external
 from tinytownd.store.sync import keep_synced
 
+log = structlog.get_logger(__name__)
 Role = Literal["daemon", "client"]
 State = Literal["ready", "loading", "absent"]
 
@@ -36,21 +42,27 @@ START_SECONDS = 15.0  # without any answer; loading data may take as long as it 
 STOP_SECONDS = 15.0
 PROBE_SECONDS = 2.0
 POLL_SECONDS = 0.005
+#: Free space, in bytes, with which a server starts that ends when it cannot write: 4 MiB.
+LEAST_DISK = 4 << 20
 LOG_BYTES = 1 << 20
 
 # Relative names throughout: the server runs in the home and then changes to `dir`, so that no
 # quoting and no length of the home's path matters. The AOF is text throughout (no RDB preamble),
 # so that valkey-check-aof can judge all of it.
-# `appendfsync no`: the daemon syncs, see store/sync.py. Nobody can be the user `default`, but
-# Redis 7.0 reads its AOF as that user, and drops every transaction that he may not carry out.
+# `appendfsync no`: the daemon syncs, see store/sync.py. What cannot be replayed whole ends the
+# server, and store/aof.py looks into it; left to itself it cuts files off and skips commands.
+# Nobody can be the user `default`, but Redis 7.0 reads its AOF as that user, and drops every
+# transaction that he may not carry out.
 _CONFIG = """\
 port 0
 unixsocket "{socket}"
 unixsocketperm 700
 dir data
 appendonly yes
-appendfsync no
+appendfsync {appendfsync}
 aof-use-rdb-preamble no
+aof-load-truncated no
+propagation-error-behavior panic
 save ""
 user default off resetpass ~* &* +@all
 user daemon on {digest} ~* &* +@all
@@ -73,11 +85,11 @@ class Server(Protocol):
         """How to reach it as the daemon, or as the people's user (see `acl.client_acl`)."""
 
 
-def find_server(home: Home, url: str, env: Mapping[str, str]) -> Server:
-    """The server at `url`, or, when that is empty, the embedded one. Raises Unavailable."""
-    if url:
-        return ExternalServer(home, url)
-    return EmbeddedServer(home, find_binary(env))
+def find_server(home: Home, settings: RedisSettings, env: Mapping[str, str]) -> Server:
+    """The server that the settings name: another's, or the embedded one. Raises Unavailable."""
+    if settings.url:
+        return ExternalServer(home, settings.url)
+    return EmbeddedServer(home, find_binary(env), settings.durability)
 
 
 class ExternalServer:
@@ -113,12 +125,14 @@ class ExternalServer:
 class EmbeddedServer:
     """The server of a home, started from `binary` when none runs yet."""
 
-    def __init__(self, home: Home, binary: Path) -> None:
+    def __init__(self, home: Home, binary: Path, durability: str = "second") -> None:
         self._home = home
         self._binary = binary
+        self._appendfsync = "always" if durability == "always" else "no"
         self._passwords = load_credentials(home)
         self._process: subprocess.Popen[bytes] | None = None
         self._log = home.logs / "redis.log"
+        self._log_start = 0
 
     def endpoint(self, role: Role) -> Endpoint:
         return Endpoint(socket=str(self._home.socket), user=role, password=self._passwords[role])
@@ -130,17 +144,17 @@ class EmbeddedServer:
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + START_SECONDS
-        spawned = killed = False
+        spawned = False
+        past: set[str] = set()  # why it was started again; each is worth one more start
         while (state := await self._probe()) != "ready":
             if state == "loading":
                 deadline = loop.time() + START_SECONDS
             elif not spawned:
                 spawned = self._spawn()
             elif self._process and (code := self._process.poll()) is not None:
-                if code >= 0 or killed:
-                    why = self._last_words() if code >= 0 else f"killed by signal {-code}"
-                    raise Unavailable(f"the server ended: {why}", hint=self._log_hint())
-                spawned, killed = False, True  # by somebody, once: the next one may live
+                past.add(await self._hope(code, past))
+                spawned = False
+                deadline = loop.time() + START_SECONDS
             if loop.time() > deadline:
                 raise Unavailable(
                     f"a server holds {self._home.data} but does not answer on {self._home.socket}",
@@ -148,6 +162,35 @@ class EmbeddedServer:
                 )
             await asyncio.sleep(POLL_SECONDS)
         self._mark_generation()
+
+    async def _hope(self, code: int, past: set[str]) -> str:
+        """Why a server that ended is worth another start. Raises Unavailable when it is not."""
+        unable = self._unable()
+        if code < 0 and not unable:
+            why = f"killed by signal {-code}"  # by somebody: the next one may live
+        else:
+            why = unable or self._last_words()
+            if not await asyncio.to_thread(self._mend):
+                past = {why}
+        if why in past:
+            raise Unavailable(f"the server ended: {why}", hint=self._log_hint())
+        return why
+
+    def _mend(self) -> bool:
+        """Whether files were mended that the server refused. Raises Unavailable for damage."""
+        try:
+            fd = self._lock()
+            if fd is None:
+                return False
+            try:
+                done = aof.mend(self._home.data)
+            finally:
+                os.close(fd)
+        except OSError as error:
+            raise refusal("mended", self._home.data, error) from error
+        if done:
+            log.warning("redis.repaired", **done)
+        return done is not None
 
     async def stop(self) -> None:
         """Shuts it down, whoever started it, with everything on disk. Raises Unavailable."""
@@ -174,6 +217,8 @@ class EmbeddedServer:
         try:
             async with asyncio.timeout(PROBE_SECONDS):
                 await client.ping()
+                # It may be one that an earlier daemon started, by other settings.
+                await client.config_set("appendfsync", self._appendfsync)
         except (RedisError, OSError) as error:
             # redis-py wraps what the server says to a handshake into a ConnectionError
             cause = error.__cause__ if isinstance(error.__cause__, RedisError) else error
@@ -210,12 +255,16 @@ class EmbeddedServer:
             if fd is None:
                 return False
             try:
-                self._check_generation()
+                self._check_files()
                 self._reap()
                 self._process = self._popen(fd)
             finally:
                 os.close(fd)  # the server keeps its own copy, and with it the lock
         except OSError as error:
+            if str(error.filename) == str(self._binary):
+                raise Unavailable(
+                    f"{self._binary} cannot be started: {error.strerror}", hint="tt doctor"
+                ) from error
             raise refusal("used for the server", self._home.path, error) from error
         return True
 
@@ -230,17 +279,23 @@ class EmbeddedServer:
         """The configuration goes in by standard input: its secret is in no file and not in `ps`."""
         own = self._home.socket.parent == self._home.path
         socket = "../redis.sock" if own else str(self._home.socket)
-        config = _CONFIG.format(socket=socket, digest=digest(self._passwords["daemon"]))
+        config = _CONFIG.format(
+            socket=socket,
+            digest=digest(self._passwords["daemon"]),
+            appendfsync=self._appendfsync,
+        )
         # A round's marks must not cling to a server that outlives it.
         env = {name: value for name, value in os.environ.items() if not name.startswith("TINYTOWN")}
         if self._log.exists() and self._log.stat().st_size > LOG_BYTES:
             self._log.replace(self._log.with_suffix(".log.1"))
-        with self._log.open("ab") as log:
+        with open_private(self._log) as output:
+            self._log_start = output.seek(0, os.SEEK_END)
             process = subprocess.Popen(
                 [self._binary, "-"],
                 stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=log,
+                stdout=output,
+                stderr=output,
+                umask=0o077,
                 cwd=self._home.path,
                 env=env,
                 pass_fds=[lock],
@@ -254,14 +309,18 @@ class EmbeddedServer:
                 feed.write(config.encode())
         return process
 
-    def _check_generation(self) -> None:
-        """A data directory that once had an AOF must have it still: an empty town is no answer."""
-        manifest = self._home.data / "appendonlydir" / "appendonly.aof.manifest"
-        if self._generation_path.exists() and not manifest.exists():
-            raise Unavailable(
-                f"the town's data is gone: {manifest} is missing",
-                hint=f"restore {manifest.parent}, or delete {self._generation_path} to start empty",
-            )
+    def _check_files(self) -> None:
+        """A data directory that once had an AOF must have it still: an empty town is no answer.
+
+        What a rewrite left that was killed is cleared away. Raises Unavailable, OSError.
+        """
+        if self._generation_path.exists():
+            aof.ensure_there(self._home.data)
+        for left in self._home.data.glob("temp-*.aof"):
+            left.unlink(missing_ok=True)
+        free = shutil.disk_usage(self._home.data).free
+        if self._appendfsync == "always" and free < LEAST_DISK:
+            raise Unavailable(f"the disk of {self._home.data} is full", hint="free some space")
 
     @property
     def _generation_path(self) -> Path:
@@ -272,11 +331,19 @@ class EmbeddedServer:
         if not self._generation_path.exists():
             write_atomic(self._generation_path, secrets.token_hex(16) + "\n")
 
+    def _said(self) -> str:
+        """What the server said since it was started."""
+        return self._log.read_bytes()[self._log_start :].decode(errors="replace")
+
+    def _unable(self) -> str:
+        """What it could not replay. It then ends by a signal: ABRT, or SEGV out of its report."""
+        found = re.search(r"to its AOF-loading-client: (.*)", self._said())
+        return f"it cannot replay its data: {found[1]}" if found else ""
+
     def _last_words(self) -> str:
         """The last line of the server's log, without its pid and date."""
-        lines = self._log.read_bytes().decode(errors="replace").split("\n")
-        line = next((line for line in reversed(lines) if line.strip()), "it said nothing")
-        return line.rpartition(" # ")[2].strip()
+        line = next((line for line in reversed(self._said().split("\n")) if line.strip()), "")
+        return line.rpartition(" # ")[2].strip() or "it said nothing"
 
     def _log_hint(self) -> str:
         return f"see {self._log}"

@@ -7,15 +7,24 @@ runs with `no`, which hands every write to the kernel before it answers and refu
 the disk is full, and the daemon calls fsync beside it. A kill loses nothing; a power cut loses what
 was written since the last second, or up to half a minute while no daemon runs (Linux writes dirty
 pages back after that, vm.dirty_expire_centisecs).
+
+How much has reached the disk is written beside the files: what is shorter at the next start has
+lost something that was safe, see store/aof.py.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 import structlog
+
+from tinytownd.domain.errors import TownError
+from tinytownd.files import write_atomic
 
 log = structlog.get_logger(__name__)
 #: How far the disk may be behind, in seconds.
@@ -27,15 +36,44 @@ async def keep_synced(data: Path) -> None:
     seen: dict[Path, int] = {}
     while True:
         await asyncio.sleep(SYNC_SECONDS)
-        grown = {file: size for file, size in _sizes(data).items() if seen.get(file) != size}
+        sizes = _sizes(data)
+        grown = [file for file, size in sizes.items() if seen.get(file) != size]
         if not grown:
             continue
         try:
-            await asyncio.to_thread(_sync, list(grown))
+            await asyncio.to_thread(sync, grown)
+            await asyncio.to_thread(_mark, data, sizes)
         except OSError as error:
             log.warning("redis.not_synced", error=str(error))
         else:
-            seen |= grown
+            seen = sizes
+
+
+def mark_path(data: Path) -> Path:
+    """The file that says how much of each append-only file has reached the disk."""
+    return data / "synced"
+
+
+def read_mark(data: Path) -> dict[str, int]:
+    """Name → bytes that were synced; nothing where nobody knows."""
+    try:
+        told = json.loads(mark_path(data).read_bytes())
+        return {str(name): int(size) for name, size in told.items()}
+    except (OSError, ValueError, TypeError, AttributeError):
+        return {}
+
+
+def sync(paths: Iterable[Path]) -> None:
+    """Has files and directories reach the disk; those that went meanwhile are left out."""
+    for path in paths:
+        try:
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            continue
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
 
 
 def _sizes(data: Path) -> dict[Path, int]:
@@ -49,13 +87,6 @@ def _sizes(data: Path) -> dict[Path, int]:
     return sizes
 
 
-def _sync(files: list[Path]) -> None:
-    for file in files:
-        try:
-            fd = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
-            continue
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
+def _mark(data: Path, sizes: dict[Path, int]) -> None:
+    with contextlib.suppress(TownError):  # a full disk; what the mark says remains true
+        write_atomic(mark_path(data), json.dumps({file.name: n for file, n in sizes.items()}))

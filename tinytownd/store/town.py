@@ -10,41 +10,29 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from importlib import resources
 from typing import Any, TypeVar
 
 import redis.asyncio
 import structlog
-from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
-from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from tinytownd import wire
 from tinytownd.domain.agent import Agent
 from tinytownd.domain.errors import NotFound, TownError, Unavailable
-from tinytownd.domain.message import Message, Round
 from tinytownd.domain.record import Record
-from tinytownd.domain.task import Task
 from tinytownd.domain.town import Change, Meta, Town
-from tinytownd.store import keys
+from tinytownd.redact import encode_error
+from tinytownd.store import formats, keys
+from tinytownd.store.patience import LOST, patiently
 
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
-#: What redis-py raises when the server is away or does not answer.
-LOST = (RedisConnectionError, RedisTimeoutError, OSError)
 #: About as many events as a town keeps; XADD trims whole nodes.
 MAX_EVENTS = 100_000
-#: How long writes wait between two tries while Redis is away, in seconds.
-FIRST_WAIT, LONGEST_WAIT = 0.1, 5.0
-
-RECORDS: dict[str, type[Record]] = {
-    "agents": Agent,
-    "tasks": Task,
-    "messages": Message,
-    "rounds": Round,
-}
+EVENTS_A_READ = 2_000
 
 
 @dataclass(frozen=True)
@@ -68,12 +56,14 @@ class Entry:
 
 @dataclass
 class Attempt:
-    """One decision on its way into the store, over as many tries as it takes."""
+    """One decision on its way into the store, over as many tries as it takes.
 
-    tx: str = field(default_factory=lambda: os.urandom(8).hex())
-    result: Any = None
-    #: It was found in the store after all, its answer having been lost.
-    written: bool = False
+    A server that hung may carry out a try that was given up: each has its own id and result.
+    """
+
+    results: dict[str, Any] = field(default_factory=dict)
+    #: The try that was found in the store after all, its answer having been lost.
+    written: str = ""
 
 
 class AlreadyAnswered(Exception):
@@ -93,20 +83,25 @@ class TownStore:
         self._lock = asyncio.Lock()
         self._town: Town | None = None
         self._revision = "0"
-        #: Decisions under way, by transaction id.
-        self._attempts: dict[str, Attempt] = {}
+        #: Decisions under way.
+        self._attempts: list[Attempt] = []
         self._watchers: set[asyncio.Event] = set()
         self._commit = client.register_script(read_script("commit"))
 
     async def create(self, meta: Meta) -> None:
         """Writes a new town; one that is there already stays as it is."""
         key = keys.town_key(self.id)
-        if not await self._client.hsetnx(key, "meta", _dump(meta)):
+        if await self._client.hexists(key, "meta"):
             return
-        await self._client.hsetnx(key, "revision", "0")
+        # At once: half of a new town would be taken for an old one.
+        fields = {"meta": _dump(meta), "revision": "0", "format": str(formats.FORMAT)}
+        await self._client.hset(key, mapping=fields)
 
     async def load(self) -> Town:
-        """Reads the whole town; raises `NotFound` where there is none."""
+        """Reads the whole town, and brings one of an older format up.
+
+        Raises `NotFound` where there is none, `Conflict` for one that a newer tinytown wrote.
+        """
         # No MULTI, which Redis 7.0 refuses when it is out of memory. The revision comes first: what
         # is written behind it makes the next decision stale.
         pipe = self._client.pipeline(transaction=False)
@@ -115,22 +110,61 @@ class TownStore:
             pipe.hvals(keys.records_key(self.id, kind))
         pipe.xrevrange(keys.events_key(self.id), count=1)
         head, *tables, last = await pipe.execute()
+        if int(head.get("revision", "0")) < int(self._revision):
+            self._town = None
+            raise Unavailable(
+                f"Redis has lost what the town {self.id} was: its data is gone, or an older copy",
+                hint="bring the data back; or, to take what is there: tt daemon restart",
+            )
         if "meta" not in head:
             raise NotFound(f"Redis holds no town {self.id}", hint="tt init")
-        records = [
-            RECORDS[kind].from_json(json.loads(text))
-            for kind, table in zip(keys.RECORD_KINDS, tables, strict=True)
-            for text in table
-        ]
+        town, found, written = self._parse(head, tables)
         self._revision = head.get("revision", "0")
         # Nobody writes between a lost answer and the reading that follows it, so this finds it.
-        if head.get("tx") in self._attempts:
-            self._attempts[head["tx"]].written = True
+        for attempt in self._attempts:
+            if head.get("tx") in attempt.results:
+                attempt.written = head["tx"]
         self.last_event = last[0][0] if last else "0-0"
-        meta = Meta.from_json(json.loads(head["meta"]))
-        self._town = Town(meta, sorted(records, key=lambda one: one.order), now=wire.now_ms())
+        if written < formats.FORMAT:
+            await self._bring_up(town, found, written)
+        self._town = town
         self._tell_watchers()
-        return self._town
+        return town
+
+    def _parse(
+        self, head: dict[str, str], tables: list[list[str]]
+    ) -> tuple[Town, formats.Loaded, int]:
+        """The town, its records, and the format in which they were."""
+        texts = {Meta.kind: [head["meta"]], **dict(zip(keys.RECORD_KINDS, tables, strict=True))}
+        try:
+            written = int(head.get("format", 0))
+            rows = {kind: list(map(json.loads, table)) for kind, table in texts.items()}
+            found = formats.load(rows, written)
+            records = sorted(found.records, key=lambda one: one.order)
+            return Town(found.meta, records, now=wire.now_ms()), found, written
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise Unavailable(
+                f"what Redis holds of the town {self.id} is damaged: {error}",
+                hint="put back a copy of the data",
+            ) from error
+
+    async def _bring_up(self, town: Town, found: formats.Loaded, written: int) -> None:
+        """Writes a town of an older format as it is now, in one step."""
+        for record in (town.meta, *found.records):
+            town.put(record)
+        town.change.records.update(dict.fromkeys(found.gone))
+        town.event("town.migrated", "daemon", text=f"format {written} to {formats.FORMAT}")
+        if not await self._write(town, _transaction_id(), None, ""):
+            raise Unavailable("something else writes this town", hint="tt daemon status")
+
+    async def reread(self) -> bool:
+        """Reads the whole town again; whether memory had it as it is."""
+        async with self._lock:
+            known = self._town
+            town = await self.load()
+            return known is None or all(
+                getattr(known, kind) == getattr(town, kind) for kind in ("meta", *keys.RECORD_KINDS)
+            )
 
     async def read(self, look: Callable[[Town], T]) -> T:
         """Looks at the town as it was last written."""
@@ -155,11 +189,11 @@ class TownStore:
                 result: T = await self._once(decide, attempt, None)
                 return result
 
-        self._attempts[attempt.tx] = attempt
+        self._attempts.append(attempt)
         try:
             return await patiently(once, (*LOST, Unavailable), town=self.id)
         finally:
-            del self._attempts[attempt.tx]
+            self._attempts.remove(attempt)
 
     async def execute(
         self, entry: Entry, decide: Callable[[Town], Callable[[], dict[str, object]]]
@@ -175,7 +209,7 @@ class TownStore:
             except AlreadyAnswered:
                 return
             except TownError as error:
-                await self.answer(entry, wire.encode_error(entry.command, error))
+                await self.answer(entry, encode_error(entry.command, error))
 
     async def answer(self, entry: Entry, reply: str, *, life: int = wire.DONE_SECONDS) -> None:
         """Answers a command that changed nothing."""
@@ -196,6 +230,17 @@ class TownStore:
         found: Any = await self._client.xrevrange(key, count=count)
         return [{"id": at, **json.loads(fields["event"])} for at, fields in reversed(found)]
 
+    async def events_until(self, last: str) -> AsyncIterator[str]:
+        """The text of every event up to that id, oldest first."""
+        start = "-"
+        while found := await self._events(start, last):
+            for _, fields in found:
+                yield fields["event"]
+            start = f"({found[-1][0]}"
+
+    async def _events(self, start: str, last: str) -> Any:
+        return await self._client.xrange(keys.events_key(self.id), start, last, count=EVENTS_A_READ)
+
     async def forget(self) -> None:
         """Deletes everything that the store knows of the town."""
         town = self._town or await self.load()
@@ -203,6 +248,7 @@ class TownStore:
         names += [keys.records_key(self.id, kind) for kind in keys.RECORD_KINDS]
         names += [keys.commands_key(self.id, agent) for agent in town.agents]
         await self._client.delete(*names)
+        self._town, self._revision = None, "0"
 
     async def _once(
         self, decide: Callable[[Town], Any], attempt: Attempt, entry: Entry | None
@@ -210,17 +256,19 @@ class TownStore:
         for _ in range(3):
             town = self._town or await self.load()
             if attempt.written:
-                return attempt.result
+                return attempt.results[attempt.written]
             town.now = wire.now_ms()
             try:
-                attempt.result = decide(town)
+                result = decide(town)
                 self._settle(town)
-                reply = _reply(entry.command, attempt.result) if entry else ""
+                reply = _reply(entry.command, result) if entry else ""
             except BaseException:
                 town.rollback()
                 raise
-            if await self._write(town, attempt.tx, entry, reply):
-                return attempt.result
+            tx = _transaction_id()
+            attempt.results[tx] = result
+            if await self._write(town, tx, entry, reply):
+                return result
         raise Unavailable("something else writes this town", hint="tt daemon status")
 
     async def _write(self, town: Town, tx: str, entry: Entry | None, reply: str) -> bool:
@@ -240,7 +288,7 @@ class TownStore:
             self._town = None
             raise
         if status == "known":
-            town.rollback()
+            self._town = None  # it may have been written late, behind our reading
             raise AlreadyAnswered
         if status == "stale":
             self._town = None
@@ -279,20 +327,8 @@ class TownStore:
         return status, last
 
 
-async def patiently(
-    attempt: Callable[[], Awaitable[T]],
-    passing: tuple[type[Exception], ...] = LOST,
-    **about: object,
-) -> T:
-    """Tries until Redis is there, as long as it takes; `about` is for the log."""
-    wait = FIRST_WAIT
-    while True:
-        try:
-            return await attempt()
-        except passing as error:
-            log.warning("store.waiting", **about, error=str(error), seconds=wait)
-            await asyncio.sleep(wait)
-            wait = min(wait * 2, LONGEST_WAIT)
+def _transaction_id() -> str:
+    return os.urandom(8).hex()
 
 
 def read_script(name: str) -> str:
@@ -305,13 +341,15 @@ def _reply(command: str, answer: Callable[[], dict[str, object]]) -> str:
     try:
         return wire.encode_reply(command, answer())
     except TownError as refusal:
-        return wire.encode_error(command, refusal)
+        return encode_error(command, refusal)
 
 
 def _writes(town: str, change: Change) -> Any:
     for (kind, record_id), record in change.records.items():
         if kind == Meta.kind and record is not None:
-            yield ["HSET", keys.town_key(town), "meta", _dump(record)]
+            yield [
+                "HSET", keys.town_key(town), "meta", _dump(record), "format", str(formats.FORMAT)
+            ]  # fmt: skip
         elif record is None:
             yield ["HDEL", keys.records_key(town, kind), record_id]
             if kind == Agent.kind:
@@ -344,10 +382,13 @@ async def answer(
 
 
 async def _answer(client: redis.asyncio.Redis, entry: Entry, reply: str, life: int | None) -> None:
-    # Redis 7.0 without memory refuses any MULTI; and what is deleted but pending is cleared later.
-    pipe = client.pipeline(transaction=life is not None)
     if life is not None:
-        pipe.set(entry.done_key, reply, ex=life)
+        # The same command may have been read twice, and answered in between.
+        known: Any = await client.set(entry.done_key, reply, ex=life, nx=True, get=True)
+        reply = known or reply
+    # No MULTI, which Redis 7.0 refuses when it is out of memory: an entry that stays pending is
+    # answered again from its record.
+    pipe = client.pipeline(transaction=False)
     pipe.xdel(entry.stream, entry.entry)
     pipe.xack(entry.stream, keys.GROUP, entry.entry)
     pipe.publish(entry.channel, reply)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import redis.asyncio
 import structlog
+from redis.exceptions import ResponseError
 
 from tinytownd.store import keys
-from tinytownd.store.town import FIRST_WAIT, LONGEST_WAIT, LOST
+from tinytownd.store.patience import FIRST_WAIT, LONGEST_WAIT, LOST
 
 log = structlog.get_logger(__name__)
 #: How long one wait for a message lasts, in seconds, before the connection is looked at.
@@ -17,7 +18,9 @@ PATIENCE = 10.0
 
 
 async def listen(
-    client: redis.asyncio.Redis, wake: Callable[[str, str], None], wake_all: Callable[[], None]
+    client: redis.asyncio.Redis,
+    wake: Callable[[str, str], None],
+    wake_all: Callable[[], Awaitable[None]],
 ) -> None:
     """Calls `wake(town, agent id)` for each wake until cancelled.
 
@@ -29,12 +32,12 @@ async def listen(
         try:
             await pubsub.psubscribe(keys.WAKE_PATTERN)
             wait = FIRST_WAIT
-            wake_all()
+            await wake_all()
             while True:
                 message = await pubsub.get_message(timeout=PATIENCE)
                 if message is not None:
                     wake(*keys.parse_wake(message["channel"]))
-        except LOST as error:
+        except (*LOST, ResponseError) as error:  # a refused subscription costs latency, no more
             log.warning("wakes.away", error=str(error), seconds=wait)
             await asyncio.sleep(wait)
             wait = min(wait * 2, LONGEST_WAIT)

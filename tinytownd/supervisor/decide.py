@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Literal
 
 from tinytownd.domain.agent import DESIRED, Agent
@@ -15,6 +16,8 @@ from tinytownd.domain.town import Town
 #: Several CLIs hang there (measured); a minute lets one finish its last words.
 VERDICT_GRACE = 60.0
 FINAL_GRACE = 10.0
+#: Characters of messages in one prompt, about: 60,000 tokens, which every model in use can read.
+MOST_TEXT = 250_000
 
 
 @dataclass(frozen=True)
@@ -88,33 +91,40 @@ def idle_step(town: Town, agent: Agent) -> Step:
 def messages_for(town: Town, agent: Agent, task: Task | None) -> tuple[Message, ...]:
     """The messages that a round with this task takes along, urgent ones first.
 
-    A round that only runs a command reads none: they wait for one that does.
+    As many as a prompt has room for, and one at least: the next round takes the rest. A round that
+    only runs a command reads none: they wait for one that does.
     """
     if agent.cli == SHELL or (task is not None and task.run is not None):
         return ()
     waiting = [message for message in town.inbox(agent.name) if message.state == "waiting"]
-    return tuple(sorted(waiting, key=lambda m: (m.priority != "urgent", m.seq)))
+    waiting.sort(key=lambda m: (m.priority != "urgent", not m.starts_round, m.seq))
+    sizes = accumulate(len(message.text) for message in waiting)
+    fits = sum(size <= MOST_TEXT for size in sizes)
+    chosen = waiting[: max(fits, 1)]
+    return tuple(sorted(chosen, key=lambda m: (m.priority != "urgent", m.seq)))
 
 
 @dataclass(frozen=True)
 class Limits:
-    """A round's bounds, in seconds."""
+    """A round's bounds, in seconds; `output` in MiB."""
 
     silence: float
     wall: float
+    output: float
 
 
 @dataclass(frozen=True)
 class Clock:
     """Seconds, on a clock that cannot jump: since the start, the last output, and so on.
 
-    None: it has not happened.
+    None: it has not happened. `printed` is how much it has put out so far, in MiB.
     """
 
     running: float
     silent: float
     verdict: float | None = None
     final: float | None = None
+    printed: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -139,6 +149,8 @@ def look(agent: Agent, running: Round, limits: Limits, clock: Clock) -> Stop | W
         return Stop(running.stopping, "interrupted")
     if agent.desired in wills:
         return Stop(wills[agent.desired], "interrupted")
+    if clock.printed > limits.output:
+        return Stop(f"it printed more than {limits.output:g} MiB", "failed")
     bounds = [
         (limits.wall, clock.running, f"it ran longer than {limits.wall:g} s", "failed"),
         (limits.silence, clock.silent, f"it was silent for {limits.silence:g} s", "failed"),

@@ -31,8 +31,14 @@ class Host(Protocol):
     def runtime(self, cli: str) -> Runtime:
         """How that CLI is run; raises `TownError`."""
 
+    def secrets(self) -> tuple[str, ...]:
+        """The secrets that agents find in their environment, longest first."""
+
     def missing(self, runtime: Runtime) -> str | None:
         """Why a CLI cannot be started, or None."""
+
+    def shortage(self) -> str:
+        """What the machine has too little of for a round now, in words; "" when it has enough."""
 
     async def enter(self, agent: Agent, running: Round) -> dict[str, str]:
         """Lets the round's process speak for the agent: its environment."""
@@ -42,6 +48,11 @@ class Host(Protocol):
 
     async def leave(self, agent: Agent) -> None:
         """After the round: every command that it wrote has been carried out."""
+
+
+def permissions(host: Host, agent: Agent) -> str:
+    """What the agent may do unasked: its own mode, else the town's; raises `TownError`."""
+    return agent.permissions or host.config.town.permissions
 
 
 def limits(host: Host, **about: object) -> Limits:

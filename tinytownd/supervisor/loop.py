@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
 
+from tinytownd import wire
 from tinytownd.domain.agent import Agent
 from tinytownd.domain.errors import TownError
 from tinytownd.domain.message import Round
 from tinytownd.domain.names import PRIORITIES
 from tinytownd.domain.plan import SHELL
 from tinytownd.domain.town import Town
+from tinytownd.redact import redact
 from tinytownd.supervisor import verdict
 from tinytownd.supervisor.decide import Begin, Gone, Move, Nudge, Sleep, Step, next_step
-from tinytownd.supervisor.host import Host, limits
+from tinytownd.supervisor.host import Host, limits, permissions
 from tinytownd.supervisor.round import RoundRunner
 from tinytownd.supervisor.verdict import Ending, Retries
 
@@ -71,7 +72,7 @@ class Supervisor:
                     await self._step(step)
 
     async def _sleep(self, until: int | None) -> None:
-        left = SAFETY_TICK if until is None else (until - time.time() * 1000) / 1000
+        left = SAFETY_TICK if until is None else (until - wire.now_ms()) / 1000
         try:
             async with asyncio.timeout(max(0.0, min(left, SAFETY_TICK))):
                 await self._wake.wait()
@@ -107,10 +108,13 @@ class Supervisor:
         agent = town.agents[self.agent_id]
         cli = SHELL if step.task and step.task.run is not None else agent.cli
         try:
-            self.host.runtime(cli)
+            self.host.runtime(cli).allowing(permissions(self.host, agent))
+            why = self.host.shortage()
         except TownError as error:
-            # A mistake in a settings file is nobody's failure: it is held until that is mended.
-            hold(town, agent, error.message)
+            why = error.message
+        if why:
+            # A mistake in a settings file, or a full disk, is nobody's failure: it waits.
+            hold(town, agent, why)
             return None
         return verdict.begin(town, agent, step, token=os.urandom(16).hex(), cli=cli)
 
@@ -139,9 +143,10 @@ class Supervisor:
 
 def hold(town: Town, agent: Agent, why: str) -> None:
     """Keeps an agent from starting for a while, and says so once."""
+    why = redact(why)
     if agent.hold_reason != why:
         town.event("agent.held", "daemon", agent=agent.name, text=why)
-    town.put(agent.but(hold_until=town.now + HOLD_MS, hold_reason=why))
+    town.put(agent.but(hold_until=town.now + HOLD_MS, hold_reason=why, hold_named=False))
 
 
 def open_round(town: Town, agent_id: str) -> Round | None:

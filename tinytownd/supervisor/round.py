@@ -14,12 +14,13 @@ from tinytownd.domain.agent import Agent
 from tinytownd.domain.errors import TownError
 from tinytownd.domain.message import Round
 from tinytownd.domain.town import Town
+from tinytownd.redact import hide, redact
 from tinytownd.runtimes.process import RoundFiles, RoundProcess, adopt, spawn
 from tinytownd.runtimes.readers import Reader, Transcript, reader
 from tinytownd.runtimes.verdict import verdict
 from tinytownd.supervisor import prompt
 from tinytownd.supervisor.decide import Clock, Limits, Stop, Watch, look
-from tinytownd.supervisor.host import Host, limits
+from tinytownd.supervisor.host import Host, limits, permissions
 from tinytownd.supervisor.verdict import Ending
 
 log = structlog.get_logger(__name__)
@@ -27,6 +28,8 @@ log = structlog.get_logger(__name__)
 TAIL_SECONDS = 1.0
 #: Bytes of output read at a time.
 CHUNK = 1 << 20
+#: Characters of a round's error that are kept.
+ERROR_LIMIT = 16_000
 
 
 @dataclass
@@ -74,15 +77,15 @@ class RoundRunner:
 
     async def run(self) -> Ending:
         """Starts the round's process and follows it."""
-        agent, directory, text = await self.host.store.view(self._prepare)
-        files = RoundFiles(directory)
+        agent, files, text = await self.host.store.view(self._prepare)
         try:
             runtime = self.host.runtime(self.running.cli)
             env = await self.host.enter(agent, self.running)
             files.create()
             files.write(files.prompt, text)
             model = agent.model if runtime.name == agent.cli else None
-            invocation = runtime.invocation(files.prompt, text, self.running.resumed, model)
+            mode = permissions(self.host, agent)
+            invocation = runtime.invocation(files.prompt, text, self.running.resumed, model, mode)
             process = spawn(files, invocation, cwd=Path(self.running.cwd), env=env)
         except TownError as error:
             # A mistake in a settings file is nobody's failure: it waits until that is mended.
@@ -91,21 +94,21 @@ class RoundRunner:
         except (OSError, ValueError) as error:
             log.warning("round.not_started", **self._about, error=str(error))
             return self._ending("failed", error=f"it could not be started: {error}")
-        log.info("round.started", **self._about, pid=process.pid, cli=runtime.name)
+        log.info("round.started", **self._about, pid=process.pid, cli=runtime.name, mode=mode)
         return await self._follow(process, runtime.reader)
 
     async def take_over(self) -> Ending:
         """Follows a round that an earlier daemon started, or finds that it never was."""
-        agent, directory, _ = await self.host.store.view(self._prepare)
-        files = RoundFiles(directory)
+        agent, files, _ = await self.host.store.view(self._prepare)
         try:
             process = adopt(files, self.running.token)
-        except OSError as error:
+        except (OSError, TownError) as error:
             # It may run all the same: it is ended, or its task would be in two rounds.
             await RoundProcess(files, self.running.token, None).wait()
             return self._ending("failed", error=f"it could not be taken over: {error}")
         if process is None:
             return self._ending("interrupted", error="the daemon ended before it started")
+        self.started -= process.age
         await self.host.readmit(agent, self.running)
         log.info("round.taken_over", **self._about, pid=process.pid)
         return await self._follow(process, self._reader())
@@ -128,12 +131,12 @@ class RoundRunner:
             "round": int(running.id),
         }
 
-    def _prepare(self, town: Town) -> tuple[Agent, Path, str]:
+    def _prepare(self, town: Town) -> tuple[Agent, RoundFiles, str]:
         agent = town.agents[self.agent_id]
-        directory = Path(town.meta.dir) / ".tt" / "rounds" / agent.name / self.running.id
+        files = RoundFiles.of(Path(town.meta.dir), agent.name, self.running.id)
         messages = [town.messages[m] for m in self.running.messages if m in town.messages]
         task = town.tasks.get(self.running.task or "")
-        return agent, directory, prompt.write(town, agent, task, messages, self.running.folded)
+        return agent, files, prompt.write(town, agent, task, messages, self.running.folded)
 
     async def _follow(self, process: RoundProcess, form: str) -> Ending:
         tail = Tail(process.files.stdout, reader(form))
@@ -163,7 +166,7 @@ class RoundRunner:
                 heard = now
             if tail.reader.final:
                 seen.setdefault("final", now)
-            step = await self._look(now, heard, seen)
+            step = await self._look(now, heard, seen, tail.size)
             if isinstance(step, Stop):
                 log.info("round.stopping", **self._about, reason=step.reason)
                 await process.stop(limits(self.host).grace_seconds)
@@ -175,7 +178,9 @@ class RoundRunner:
             waking.cancel()
         return None
 
-    async def _look(self, now: float, heard: float, seen: dict[str, float]) -> Stop | Watch:
+    async def _look(
+        self, now: float, heard: float, seen: dict[str, float], size: int
+    ) -> Stop | Watch:
         agent, running = await self.host.store.view(
             lambda town: (town.agents[self.agent_id], town.rounds[self.running.id])
         )
@@ -186,9 +191,14 @@ class RoundRunner:
         if agent.desired == "run" and agent.state == "draining":
             await self.host.store.transact(lambda town: _turn(town, self.agent_id, "carry on"))
         since = {name: now - at for name, at in seen.items()}
-        clock = Clock(now - self.started, now - heard, since.get("verdict"), since.get("final"))
-        bounds = limits(self.host)
-        return look(agent, running, Limits(bounds.silence_seconds, bounds.wall_seconds), clock)
+        clock = Clock(now - self.started, now - heard, printed=size / 2**20, **since)
+        told = limits(self.host)
+        bounds = Limits(
+            silence=agent.silence_seconds or told.silence_seconds,
+            wall=agent.wall_seconds or told.wall_seconds,
+            output=told.output_mb,
+        )
+        return look(agent, running, bounds, clock)
 
     def _judge(
         self, transcript: Transcript, code: int | None, process: RoundProcess, stop: Stop | None
@@ -214,8 +224,13 @@ class RoundRunner:
         )
 
     def _ending(self, how: str, **told: object) -> Ending:
-        jitter = random.random()
-        return Ending(how, jitter=jitter, **told)  # type: ignore[arg-type]
+        """An ending without secrets: an error is ours to tell, a result is the agent's own text."""
+        known = (self.running.token, *self.host.secrets())
+        if isinstance(error := told.get("error"), str):
+            told["error"] = redact(error[:ERROR_LIMIT], known)
+        if isinstance(text := told.get("text"), str):
+            told["text"] = hide(text, known)
+        return Ending(how, jitter=random.random(), **told)  # type: ignore[arg-type]
 
 
 def _turn(town: Town, agent_id: str, event: str) -> None:

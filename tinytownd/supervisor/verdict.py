@@ -15,6 +15,8 @@ from tinytownd.supervisor.decide import Begin
 #: A rate limit without a reset time: 1 minute, doubling to 30. One with a time is believed for at
 #: most a day, and gets up to a tenth of jitter so that agents do not all come back at once.
 LIMIT_FIRST_MS, LIMIT_LONGEST_MS, LIMIT_CLAMP_MS = 60_000, 30 * 60_000, 24 * 3_600_000
+#: The longest hold with its jitter, in milliseconds.
+LONGEST_HOLD_MS = LIMIT_CLAMP_MS * 11 // 10
 
 
 @dataclass(frozen=True)
@@ -205,7 +207,9 @@ def settle_agent(
         agent = agent.but(failures=agent.failures + 1)
         if running.task is None:
             pause = retries.pause(agent.failures, ending.jitter)
-            agent = agent.but(hold_until=town.now + pause, hold_reason=ending.error)
+            agent = agent.but(
+                hold_until=town.now + pause, hold_reason=ending.error, hold_named=False
+            )
             if agent.failures >= retries.attempts:
                 town.put(agent.advance("break", town.now))
                 about = {"agent": agent.name, "text": ending.error}
@@ -229,4 +233,5 @@ def held_by_limit(town: Town, agent: Agent, ending: Ending) -> Agent:
     until = town.now + int(pause * (1 + ending.jitter / 10))
     reason = ending.error or "rate limit"
     town.event("agent.held", "daemon", agent=agent.name, text=reason)
-    return agent.but(failures=failures, hold_until=until, hold_reason=reason)
+    named_it = ending.resets_at is not None
+    return agent.but(failures=failures, hold_until=until, hold_reason=reason, hold_named=named_it)

@@ -1,0 +1,95 @@
+"""How each verb is tried. A verb that is added to the daemon needs its line here."""
+
+from __future__ import annotations
+
+from tests.kills.runs import DIR, OLD, Scenario
+
+PLAN = """\
+[meta]
+description = "A shop"
+
+[[tasks]]
+id = "cart"
+description = "Build the cart"
+agent = "a"
+
+[[tasks]]
+id = "till"
+description = "Build the till"
+agent = "b"
+depends_on = ["cart"]
+"""
+
+#: Members of the team that never start a round: work comes to them and waits.
+A = (("agent.spawn", {"name": "a"}), ("agent.interrupt", {"name": "a"}))
+B = (("agent.spawn", {"name": "b"}), ("agent.interrupt", {"name": "b"}))
+COLD = (("agent.spawn", {"name": "a"}), ("agent.close", {"name": "a"}))
+TASK = ("task.assign", {"agent": "a", "text": "Build it"})
+IDEA = ("backlog.add", {"text": "Some day"})
+PUSHED = (*A, *B, ("plan.push", {"text": PLAN}))
+CONDUCTED = (*PUSHED, ("conductor.start", {}))
+SAVED = ("town.save", {"path": f"{DIR}/shop.save"})
+ONE = {"task": "t1"}
+
+SCENARIOS: dict[str, Scenario] = {
+    # The home
+    "town.init": Scenario({"dir": DIR}, town=False),
+    "town.open": Scenario({"dir": DIR}, town=False, files={"tinytown.toml": '[town]\nname = "x"\n'}),
+    "town.list": Scenario(),
+    "town.forget": Scenario({"dir": DIR}, (*A, TASK)),
+    # A rehearsal lives no longer than its daemon.
+    "town.rehearse": Scenario({"dir": DIR, "plan": PLAN}, restarted=True),
+    "daemon.status": Scenario(),
+    # Answered or not: a daemon that reads it stops.
+    "daemon.stop": Scenario(stops=True),
+    "config.list": Scenario({"dir": DIR}),
+    "config.set": Scenario({"dir": DIR, "key": "limits.max_rounds", "value": "3"}),
+    # Agents
+    "agent.spawn": Scenario({"name": "a", "role": "dev"}),
+    "agent.list": Scenario(before=A),
+    "agent.kill": Scenario({"name": "a"}, (*A, TASK)),
+    "agent.close": Scenario({"name": "a"}, A),
+    "agent.interrupt": Scenario({"name": "a"}, A[:1]),
+    "agent.resume": Scenario({"name": "a"}, A),
+    "agent.restart": Scenario({"name": "a"}, A),
+    "agent.prune": Scenario(before=COLD),
+    "town.stop": Scenario(before=A),
+    "town.start": Scenario(before=COLD),
+    # The town
+    "town.status": Scenario(before=(*A, TASK)),
+    "town.history": Scenario(before=(*A, TASK)),
+    "town.wait": Scenario(before=A),
+    "town.recover": Scenario(before=(*A, TASK)),
+    "town.reset": Scenario(before=(*A, TASK)),
+    "town.save": Scenario({"path": f"{DIR}/shop.save"}, (*A, TASK)),
+    "town.restore": Scenario({"path": f"{DIR}/shop.save"}, (*A, TASK, SAVED, ("town.reset", {}))),
+    "town.migrate": Scenario({"source": OLD}, old=True),
+    # Tasks
+    "task.assign": Scenario({"agent": "a", "text": "Build it"}, A),
+    "task.show": Scenario(ONE, (*A, TASK)),
+    "task.list": Scenario(before=(*A, TASK)),
+    "task.current": Scenario({"agent": "a"}, (*A, TASK)),
+    "task.complete": Scenario({"task": "t1", "result": "done"}, (*A, TASK)),
+    "task.fail": Scenario({"task": "t1", "reason": "broken"}, (*A, TASK)),
+    "task.cancel": Scenario(ONE, (*A, TASK)),
+    "task.retry": Scenario(ONE, (*A, TASK, ("task.fail", ONE))),
+    "task.reclaim": Scenario({"source": "a", "to": "b"}, (*A, *B, TASK)),
+    "task.edit": Scenario({"task": "t1", "text": "Build it well"}, (*A, TASK)),
+    "task.move": Scenario({"task": "t1", "agent": "b"}, (*A, *B, TASK)),
+    # Messages
+    "message.send": Scenario({"all": True, "text": "Hello"}, (*A, *B)),
+    "message.inbox": Scenario({"all": True}, (*A, ("message.send", {"to": "a", "text": "Hello"}))),
+    # The backlog
+    "backlog.add": Scenario({"text": "Some day"}),
+    "backlog.list": Scenario(before=(IDEA,)),
+    "backlog.claim": Scenario({"task": "t1", "agent": "a"}, (*A, IDEA)),
+    "backlog.assign_all": Scenario({"agent": "a"}, (*A, IDEA, IDEA)),
+    "backlog.remove": Scenario(ONE, (IDEA,)),
+    # The plan
+    "plan.check": Scenario({"text": PLAN}),
+    "plan.push": Scenario({"text": PLAN}, (*A, *B)),
+    "plan.pull": Scenario({"text": PLAN}, PUSHED),
+    "conductor.start": Scenario({"spawn": True}, (*A, ("plan.push", {"text": PLAN}))),
+    "conductor.stop": Scenario(before=CONDUCTED),
+    "conductor.status": Scenario(before=CONDUCTED),
+}

@@ -1,0 +1,68 @@
+"""Every verb, with the daemon or the server killed at every step of it.
+
+The command is sent again with the same id, as a client does that heard no answer: reply, store and
+files are those of a run in which nobody died.
+"""
+
+from __future__ import annotations
+
+import difflib
+import itertools
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from tests.kills.daemons import Home, home_in
+from tests.kills.old import old_town
+from tests.kills.runs import Outcome, Run
+from tests.kills.scenarios import SCENARIOS
+from tests.kills.trap import FIRST, Trap, Victim
+from tinytownd import handlers
+from tinytownd.handlers.registry import VERBS
+
+assert handlers.__all__  # importing them fills the table of verbs
+VICTIMS: tuple[Victim, ...] = ("daemon", "server")
+
+
+@pytest.mark.parametrize("verb", sorted(VERBS))
+def test_a_kill_at_any_step_changes_nothing(verb: str, tmp_path: Path) -> None:
+    assert verb in SCENARIOS, f"tests/kills/scenarios.py does not say how {verb} is tried"
+    numbers = itertools.count()
+
+    def a_run() -> Run:
+        return Run(home, verb, SCENARIOS[verb], next(numbers))
+
+    with home_in(tmp_path / "k") as home, old_town(home, wanted=SCENARIOS[verb].old):
+        steps, expected = undisturbed(home, a_run())
+        assert steps[0] == FIRST
+        wrong = []
+        for victim in VICTIMS:
+            runs = {step: a_run() for step in steps}
+            wrong += disturbed(home, victim, runs, expected)
+    assert not wrong, "\n".join(wrong)
+
+
+def undisturbed(home: Home, run: Run) -> tuple[list[str], Outcome]:
+    """The steps of a verb and what it comes to."""
+    home.restart({run.command: Trap()})
+    return run.undisturbed()
+
+
+def disturbed(home: Home, victim: Victim, runs: dict[str, Run], expected: Outcome) -> list[str]:
+    """What came out otherwise where somebody died, a line or more for each step."""
+    home.restart({run.command: Trap(victim, step) for step, run in runs.items()})
+    wrong = []
+    for step, run in runs.items():
+        outcome = run.disturbed()
+        if outcome != expected:
+            wrong.append(f"{run.verb}, the {victim} killed at '{step}':")
+            wrong += difference(expected, outcome)
+    return wrong
+
+
+def difference(expected: Outcome, outcome: Outcome) -> list[str]:
+    """The lines in which two outcomes differ."""
+    texts = [json.dumps(asdict(one), indent=1).splitlines() for one in (expected, outcome)]
+    return [f"  {line}" for line in difflib.unified_diff(*texts, n=2, lineterm="")][2:]

@@ -1,0 +1,268 @@
+"""What must be true after a storm. Each check is pure; its docstring is its row in the report.
+
+A check yields what is wrong, one line each; it says nothing where all is well.
+"""
+
+from __future__ import annotations
+
+import collections
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from tests.e2e.town import Data
+from tests.torture.evidence import Evidence
+from tests.torture.history import History
+from tinytownd.store import keys
+from tinytownd.store.client import POOL
+from tinytownd.wire import DONE_SECONDS, HOME
+
+Check = Callable[[Evidence, History], Iterator[str]]
+#: Notes start no round; so many wait in a mailbox at most (docs/protocol.md).
+NOTES, MOST_NOTES = {"info", "ack"}, 50
+#: What a round's directory holds, what the server names as it likes, and what the storm writes.
+KNOWN_FILES = re.compile(
+    r"town/\.tt/rounds/[^/]+/\d+/(prompt\.md|stdout|stderr|pid|exit|lock|credentials)"
+    r"|home/data/appendonlydir/appendonly\.aof\.\d+\.(base|incr)\.(aof|rdb)"
+    r"|home/logs/redis\.log\.1|town/tasks\.toml"
+)
+#: Exit codes: done, no daemon or no server, timed out. The last two are clear answers in a storm.
+FAIR = {0, 3, 4}
+#: What one hears whose `tt` was killed over a command that had happened already, or an agent whose
+#: round is over.
+TOO_LATE = (
+    *("complete is not possible", "neither paused nor held"),
+    *("is not held by this round", "round is over"),
+)
+
+
+def completed_once(found: Evidence, told: History) -> Iterator[str]:
+    """every task is completed, exactly once"""
+    for task in sorted(found.needs.keys() | found.tasks.keys() | told.tasks.keys()):
+        state = found.tasks.get(task, {}).get("state", "nowhere")
+        if state != "completed":
+            yield f"{task} is {state}"
+        times = len(told.tasks[task].completed) if task in told.tasks else 0
+        if times != 1:
+            yield f"{task} was completed {times} times"
+
+
+def in_order(found: Evidence, told: History) -> Iterator[str]:
+    """no task starts before all that it waits for is completed"""
+    ended: dict[str, float] = {}
+    for note in found.notes["ends"]:
+        ended.setdefault(note["task"], note["at"])
+    begun = {note["task"]: note["at"] for note in reversed(found.notes["rounds"])}
+    for task, needs in found.needs.items():
+        story = told.tasks.get(task)
+        for need in needs if story else ():
+            done = told.tasks[need].completed if need in told.tasks else []
+            if story and story.started and (not done or story.started[0] < done[0]):
+                yield f"{task} was started before {need} was completed"
+            if begun.get(task, 0) < ended.get(need, 0):
+                yield f"{task} was worked on before {need} was done"
+
+
+def alone(found: Evidence, told: History) -> Iterator[str]:
+    """no two rounds of one agent or one task overlap"""
+    for note in found.notes["overlaps"]:
+        yield f"round {note['round']} of {note['agent']} was not alone with {note['what']}"
+
+
+def read_once(found: Evidence, told: History) -> Iterator[str]:
+    """every message is acknowledged exactly once, by who read it; or folded, if it is a note"""
+    prompts = {note["round"]: note["seen"] for note in found.notes["rounds"]}
+    kinds = {letter["marker"]: letter["kind"] for letter in found.letters}
+    for key, message in told.messages.items():
+        if message.ends != 1:
+            yield f"{key} was acknowledged {message.ends} times, it is {message.state}"
+        if message.state == "folded":
+            if kinds.get(message.text) not in NOTES:
+                yield f"{key} was folded and is no note"
+            if message.beside <= MOST_NOTES:
+                yield f"{key} was folded among {message.beside} that waited"
+        elif message.text not in prompts.get(message.round or 0, ()):
+            yield f"{key} was acknowledged in round {message.round}, whose prompt does not have it"
+
+
+def answers_true(found: Evidence, told: History) -> Iterator[str]:
+    """what was answered has happened, once; what was not answered, at most once"""
+    sent = collections.Counter(message.text for message in told.messages.values())
+    for letter in found.letters:
+        times = sent.pop(letter["marker"], 0)
+        if times > 1 or (letter["code"] == 0 and times != 1):
+            yield f"{letter['marker']} (exit code {letter['code']}) was sent {times} times"
+    for text in sent:
+        yield f"nobody sent {text!r}"
+    heard = collections.Counter(
+        (note["task"], note["round"])
+        for note in found.notes["commands"]
+        if note["words"][1:2] == ["complete"] and note["code"] == 0
+    )
+    for (task, number), times in heard.items():
+        if times != 1 or task not in told.tasks or told.tasks[task].round != number:
+            yield f"round {number} was told {times} times that it completed {task}"
+
+
+def possible(found: Evidence, told: History) -> Iterator[str]:
+    """the history makes sense, event by event"""
+    yield from told.impossible
+    for agent, number in told.inside.items():
+        yield f"{agent} never left round {number}"
+
+
+def records_match(found: Evidence, told: History) -> Iterator[str]:
+    """the records are what the history says"""
+    yield from _same("task", _states(found.tasks), {k: t.state for k, t in told.tasks.items()})
+    yield from _messages_match(found, told)
+    yield from _rounds_match(found, told)
+    rounds = collections.Counter(story.agent for story in told.rounds.values())
+    for agent in found.agents.values():
+        name = agent["name"]
+        by_history = (told.inside.get(name), rounds[name])
+        yield from _same("agent", {name: (agent["round"], agent["rounds"])}, {name: by_history})
+    there = {"tasks": len(told.tasks), "messages": len(told.messages), "rounds": len(told.rounds)}
+    yield from _same("number of", {what: found.meta.get(what) for what in there}, there)
+
+
+def _messages_match(found: Evidence, told: History) -> Iterator[str]:
+    over = {key for key, story in told.messages.items() if story.ends}
+    there = {
+        key: ("acknowledged" if m.ends else m.state, m.to, m.round)
+        for key, m in told.messages.items()
+        if key in found.messages or key not in over
+    }
+    here = {key: (m["state"], m["to"], _number(m["round"])) for key, m in found.messages.items()}
+    yield from _same("message", here, there)
+
+
+def _rounds_match(found: Evidence, told: History) -> Iterator[str]:
+    there = {
+        number: (one.agent, one.task, one.messages, one.ended)
+        for number, one in told.rounds.items()
+        if str(number) in found.rounds or not one.ended
+    }
+    here = {
+        int(number): (one["agent"], one["task"], set(one["messages"]), bool(one["outcome"]))
+        for number, one in found.rounds.items()
+    }
+    yield from _same("round", here, there)
+
+
+def _same(what: str, here: Mapping[Any, Any], there: Mapping[Any, Any]) -> Iterator[str]:
+    for key in sorted(here.keys() | there.keys(), key=str):
+        if here.get(key) != there.get(key):
+            yield f"{what} {key} is {here.get(key)}, by the history {there.get(key)}"
+
+
+def _states(table: Mapping[str, Data]) -> dict[str, str]:
+    return {key: record["state"] for key, record in table.items()}
+
+
+def _number(text: str | None) -> int | None:
+    return None if text is None else int(text)
+
+
+def memory_matches(found: Evidence, told: History) -> Iterator[str]:
+    """the daemon's memory is what the store has"""
+    for kind, table in (("tasks", found.tasks), ("messages", found.messages)):
+        seen = {one["id"]: one["state"] for one in found.seen[kind]}
+        yield from _same(f"in memory, of the {kind},", seen, _states(table))
+
+
+def at_rest(found: Evidence, told: History) -> Iterator[str]:
+    """the town comes to rest: every agent is idle and wanted so, nobody is held"""
+    yield from found.unrest
+    for agent in found.seen["agents"]:
+        about = (agent["state"], agent["desired"], agent["task"], agent["hold"])
+        if about != ("idle", "run", None, None):
+            yield f"{agent['name']} is {agent['state']} ({about})"
+
+
+def keys_known(found: Evidence, told: History) -> Iterator[str]:
+    """every key of the store is known and empty as it should be, or has a lifetime"""
+    town = found.meta["id"]
+    known = {keys.town_key(town), keys.events_key(town)}
+    known |= {keys.records_key(town, kind) for kind in keys.RECORD_KINDS}
+    streams = {keys.commands_key(HOME), keys.commands_key(town)}
+    streams |= {keys.commands_key(town, agent) for agent in found.agents}
+    for about in found.keys:
+        key = about["key"]
+        if about["ttl"] > DONE_SECONDS or (about["ttl"] < 0 and key not in known | streams):
+            yield f"{key} has no lifetime ({about['ttl']} s)"
+        if about.get("length") or about.get("pending"):
+            yield f"{key} holds {about['length']} commands, {about['pending']} of them pending"
+
+
+def users_known(found: Evidence, told: History) -> Iterator[str]:
+    """no agent's user is left in the server"""
+    for user in sorted(set(found.users) - {"default", "daemon", "client"}):
+        yield f"the user {user}"
+
+
+def descriptors_level(found: Evidence, told: History) -> Iterator[str]:
+    """the daemon and the server have no more files open than before"""
+    # Connections come and go as they are needed: at most POOL for writes and POOL for blocking
+    # reads, and the server has the other ends. Sockets that listen or signal are those of before.
+    for process, kinds in found.after.items():
+        before = found.before[process]
+        for kind, count in kinds.items():
+            most = before.get(kind, 0)
+            if kind == "socket":
+                most = max(most, 2 * POOL)
+            if count > most:
+                yield f"the {process} has {count} of the kind {kind}, before {before.get(kind, 0)}"
+
+
+def files_known(found: Evidence, told: History) -> Iterator[str]:
+    """no temporary file is left, no directory of a round that never was"""
+    for name in found.files:
+        if not KNOWN_FILES.fullmatch(name):
+            yield name
+    for name in found.directories:
+        agent, _, number = name.partition("/")
+        story = told.rounds.get(int(number)) if number.isdigit() else None
+        if story is None or story.agent != agent:
+            yield f"the directory of round {name}"
+
+
+def processes_gone(found: Evidence, told: History) -> Iterator[str]:
+    """no process is left: beside daemon and server at rest, none at all after the stop"""
+    for line in found.strangers:
+        yield f"at rest: {line}"
+    for line in found.left:
+        yield f"after the stop: {line}"
+
+
+def told_fairly(found: Evidence, told: History) -> Iterator[str]:
+    """nobody was refused without cause, and no program stumbled"""
+    yield from found.faults
+    for one in (*found.commands, *found.notes["commands"]):
+        late = any(text in one["err"] for text in TOO_LATE)
+        if "Traceback" in one["err"] or (one["code"] > 0 and one["code"] not in FAIR and not late):
+            yield f"tt {' '.join(one['words'])}: exit code {one['code']}: {one['err'].strip()}"
+
+
+CHECKS: tuple[Check, ...] = (
+    completed_once,
+    in_order,
+    alone,
+    read_once,
+    answers_true,
+    possible,
+    records_match,
+    memory_matches,
+    at_rest,
+    keys_known,
+    users_known,
+    descriptors_level,
+    files_known,
+    processes_gone,
+    told_fairly,
+)
+
+
+def check(found: Evidence) -> dict[str, list[str]]:
+    """What is wrong, by promise, in the order of `CHECKS`."""
+    told = History(found.events)
+    return {(one.__doc__ or "").strip(): list(one(found, told)) for one in CHECKS}

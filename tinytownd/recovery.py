@@ -1,0 +1,173 @@
+"""What `tt recover` looks at beside the records: memory, supervisors, streams, processes, files.
+
+The daemon does all this by itself, when it starts and while it runs. This is the second look, for
+somebody who does not trust it, and for what no record tells.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import structlog
+
+from tinytownd.domain.agent import Agent
+from tinytownd.domain.errors import TownError
+from tinytownd.domain.message import Round
+from tinytownd.domain.town import Town
+from tinytownd.files import directory_inside
+from tinytownd.runtimes.alive import held, marked
+from tinytownd.runtimes.process import RoundFiles, RoundProcess
+from tinytownd.store import keys
+from tinytownd.store.town import TownStore
+
+log = structlog.get_logger(__name__)
+#: How long a round's process may be gone before its supervisor, which looks every second, should
+#: have noticed, in seconds.
+NOTICED_SECONDS = 3.0
+#: Longer numbers are no round's: somebody else made that directory.
+MOST_DIGITS = 9
+
+
+class Finding(NamedTuple):
+    """One thing that was found: what was done about it, and what a person may do."""
+
+    what: str
+    done: str = ""
+    hint: str = ""
+
+
+class Host(Protocol):
+    """What recovery needs of an open town."""
+
+    store: TownStore
+
+    def unsupervised(self, agents: Iterable[Agent]) -> list[Agent]:
+        """Those of the agents that no supervisor looks after."""
+
+    async def supervise_anew(self, agent: Agent) -> None:
+        """Gives the agent a new supervisor; one that it has is let go of, its round is not."""
+
+    async def mend_streams(self) -> list[str]:
+        """Mends the command streams that need it: their keys."""
+
+    def files(self, running: Round) -> RoundFiles:
+        """The files of a round."""
+
+
+async def mend(host: Host, home: Path) -> list[Finding]:
+    """Looks at it all and mends what is wrong; raises what the store raises."""
+    found = []
+    if not await host.store.reread():
+        found.append(Finding("the town in memory was not the one in Redis", "read again"))
+    for agent in await host.store.read(lambda town: host.unsupervised(town.agents.values())):
+        await host.supervise_anew(agent)
+        found.append(Finding(f"nobody looked after {agent.name}", "its supervisor was started"))
+    names = await host.store.read(lambda town: {a.id: a.name for a in town.agents.values()})
+    for stream in await host.mend_streams():
+        whose = names.get(keys.parse_commands(stream)[1], "people")
+        found.append(Finding(f"the command stream of {whose} was broken", "mended"))
+    return [*found, *await mend_rounds(host), *await end_strays(host, home)]
+
+
+async def mend_rounds(host: Host) -> list[Finding]:
+    """Rounds that are open although their processes are gone get supervisors that look again."""
+    lost = await silent_rounds(host)
+    if not lost:
+        return []
+    # As good as always it ended just now, or is about to start.
+    await asyncio.sleep(NOTICED_SECONDS)
+    still = await silent_rounds(host)
+    found = []
+    for number in lost.keys() & still.keys():
+        agent = still[number]
+        await host.supervise_anew(agent)
+        what = f"the process of round {number} of {agent.name} is gone"
+        found.append(Finding(what, "its supervisor was started afresh"))
+    return found
+
+
+async def silent_rounds(host: Host) -> dict[str, Agent]:
+    """The numbers of open rounds without a process, and whose they are."""
+
+    def look(town: Town) -> list[tuple[Agent, Round]]:
+        return [(a, town.rounds[a.round]) for a in town.agents.values() if a.round in town.rounds]
+
+    rounds = await host.store.read(look)
+    return {one.id: agent for agent, one in rounds if not held(host.files(one).lock)}
+
+
+async def end_strays(host: Host, home: Path) -> list[Finding]:
+    """Ends what still runs of rounds that are over, or that no record knows any more."""
+    # In this order: a round's token is written down before a process has it.
+    here = {"TINYTOWN_TOWN": host.store.id, "TINYTOWN_HOME": str(home)}
+    running = await asyncio.to_thread(marked, here)
+    rounds = await host.store.read(
+        lambda town: {one.token: one for one in town.rounds.values() if one.token in running}
+    )
+    known = {token: rounds.get(token) for token in running}
+    strays = {token: one for token, one in known.items() if one is None or one.over}
+    ending = (_ended(host, token, one, len(running[token])) for token, one in strays.items())
+    return await asyncio.gather(*ending)
+
+
+async def _ended(host: Host, token: str, one: Round | None, count: int) -> Finding:
+    # One that nobody knows has no files that tell of it: no agent's name begins with a dash.
+    process = RoundProcess(host.files(one or Round("forgotten", "-", token)), token, None)
+    await process.wait()
+    whose = f"round {one.id} of {one.agent}, which is over" if one else "a round that is forgotten"
+    what = f"{count} process{'' if count == 1 else 'es'} of {whose}"
+    log.warning("round.stray", what=what, left=sorted(process.survivors))
+    if process.survivors:
+        return Finding(what, "", f"kill -9 {' '.join(map(str, sorted(process.survivors)))}")
+    return Finding(what, "ended")
+
+
+async def sweep(store: TownStore, private: Path) -> None:
+    """Removes the files of rounds that a reset dropped from a town's `.tt`, by way of no link.
+
+    One after the other: a file system is slow after thousands at once.
+    """
+    upto = await store.view(lambda town: town.meta.cleared)
+    for directory in round_directories(private) if upto else ():
+        if int(directory.name) <= upto:
+            await asyncio.to_thread(_remove, private, directory)
+
+
+async def count_on(store: TownStore, private: Path) -> None:
+    """Numbers the town's rounds on from those that have files.
+
+    In a store that is younger than the files a new round would find an old one's result.
+    """
+    found = await asyncio.to_thread(round_directories, private)
+    last = max((int(one.name) for one in found), default=0)
+
+    def raise_to(town: Town) -> None:
+        if town.meta.rounds < last:
+            town.put(town.meta.but(rounds=last))
+
+    await store.transact(raise_to)
+
+
+def round_directories(private: Path) -> list[Path]:
+    """What stands where rounds have their files, `rounds/<agent>/<number>`."""
+    found = sorted((private / "rounds").glob("*/*"))
+    return [one for one in found if one.name.isdecimal() and len(one.name) <= MOST_DIGITS]
+
+
+def _remove(private: Path, directory: Path) -> None:
+    """Removes a round's directory, and its agent's when that was the last one in there."""
+    agent = directory.parent
+    try:
+        with directory_inside(private, agent, make=False) as inside:
+            shutil.rmtree(directory.name, dir_fd=inside)
+        with directory_inside(private, agent.parent, make=False) as inside:
+            os.rmdir(agent.name, dir_fd=inside)
+    except (OSError, TownError) as error:
+        if not isinstance(error, OSError) or error.errno != errno.ENOTEMPTY:
+            log.warning("round.files_stay", directory=str(directory), error=str(error))
