@@ -11,7 +11,7 @@ STORE_TESTS = $(wildcard tests/store)
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help .venv demo check check-format check-lint check-types check-imports check-code \
-	test test-store-redis7 test-real torture torture-short soak bench-durability clean
+	test test-store-redis7 test-real fuzz torture torture-short soak bench-durability clean
 
 help: ## This list
 	@echo 'make TARGET, where TARGET is one of:'
@@ -93,6 +93,9 @@ bench-durability: $(VENV)/.dev ## What redis.durability costs, as a table for do
 
 soak: $(VENV)/.dev ## An hour's worth of rounds in fast motion: memory, descriptors, keys stay flat
 	$(BIN)/python -m tests.soak
+
+fuzz: $(VENV)/.dev ## 100,000 hostile entries into a daemon's streams, SEED=n for a known run: is it unharmed?
+	$(BIN)/python -m tests.fuzz $(if $(SEED),--seed $(SEED))
 
 torture: $(VENV)/.dev ## 200 kills over a town of 20 agents at work, SEED=n for a known one: is anything lost?
 	$(BIN)/python -m tests.torture $(if $(SEED),--seed $(SEED))

@@ -12,9 +12,13 @@ import functools
 import gc
 import os
 import secrets
+import shutil
+import tempfile
 import warnings
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
+import hypothesis.configuration
 import pytest
 
 from tinytownd.conductor.schedule import settle
@@ -46,6 +50,16 @@ def server(
     asyncio.run(embedded.start())
     yield embedded.endpoint("daemon")
     asyncio.run(embedded.stop())
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Examples at random are not kept, and in CI (`CI` is set) the same in every run."""
+    home = Path(tempfile.mkdtemp(prefix="tt-hypothesis-"))
+    config.add_cleanup(functools.partial(shutil.rmtree, home))
+    hypothesis.configuration.set_hypothesis_home_dir(home)
+    in_ci = bool(os.environ.get("CI"))
+    hypothesis.settings.register_profile("tt", deadline=None, database=None, derandomize=in_ci)
+    hypothesis.settings.load_profile("tt")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -11,6 +11,7 @@ import pytest
 from tests.external import External, external
 from tinytownd.doctor import checks
 from tinytownd.home import Home
+from tinytownd.store.access import line
 
 
 @pytest.mark.parametrize(
@@ -107,3 +108,8 @@ def test_redis_7_0_with_a_restricted_default_user(tmp_path: Path, server: Extern
         fix = str(told["redis restart"]["fix"])
         server.say(fix.removeprefix("in redis-cli: ").partition(" (")[0])
         assert "redis restart" not in report(home, server, server.admin, password)
+
+
+def test_the_page_on_security_has_the_same_command() -> None:
+    page = Path(__file__).parents[1] / "docs" / "security.md"
+    assert f"    {line()}\n" in page.read_text()

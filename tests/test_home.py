@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tinytownd import wire
 from tinytownd.domain.errors import BadInput, TownError, Unavailable
 from tinytownd.home import (
     DaemonLock,
@@ -19,6 +20,7 @@ from tinytownd.home import (
     Home,
     RegisteredTown,
     connect_path,
+    read_registry,
     read_towns,
     write_towns,
 )
@@ -214,6 +216,20 @@ def test_registry_comes_back_as_it_was_written(home: Home, tmp_path: Path) -> No
     write_towns(home, [])
     assert read_towns(home) == []
     assert {path.name for path in home.path.iterdir()} == {"towns.toml", "data", "logs", "bin"}
+
+
+def test_a_forgotten_town_stays_for_a_day_with_the_command_that_wanted_it(
+    home: Home, tmp_path: Path
+) -> None:
+    command = wire.command_id()
+    old = f"{wire.now_ms() - wire.DONE_SECONDS * 1000 - 1:012x}-{'0' * 16}"
+    kept, gone, long_gone, broken = (
+        RegisteredTown(f"a-{number}", "x", tmp_path, forgotten)
+        for number, forgotten in enumerate(("", command, old, "no id"))
+    )
+    write_towns(home, [kept, gone, long_gone, broken])
+    assert read_towns(home) == [kept]
+    assert read_registry(home) == [kept, gone]
 
 
 @pytest.mark.parametrize(

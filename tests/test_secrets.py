@@ -70,7 +70,7 @@ HARMLESS = [
     "git@github.com:owner/repository.git, ssh://git@github.com/x",
     "task-with-a-name-that-is-long-enough-to-be-a-key",
     "monkey=banana turkey: 123456",
-    "needs 'key'; PWD=/home/user; secret=***",
+    "needs 'key'; PWD=/home/me/x; secret=***",
     "a 'b' \"c\" $(d) ünï ☃ 100% a@b.c",
 ]
 ENV = {
@@ -81,7 +81,7 @@ ENV = {
     "DATABASE_URL": "postgres://user:url-password@host/db",
     "PEM_KEY": "-----BEGIN-----\n0123456789abcdefghij\n-----END-----",
     "MY_TOKEN": "short",
-    "PWD": "/home/user/project",
+    "PWD": "/home/me/project",
     "EDITOR": "some-long-editor",
 }
 
@@ -125,7 +125,7 @@ def test_values_of_secrets_are_known_by_their_names() -> None:
     known = secret_values(ENV)
     text = " ".join(ENV.values())
     assert hide(text, known).replace(HIDDEN, "") == (
-        "    postgres://user:@host/db  short /home/user/project some-long-editor"
+        "    postgres://user:@host/db  short /home/me/project some-long-editor"
     )
     assert list(known) == sorted(known, key=len, reverse=True)
 

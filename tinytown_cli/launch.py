@@ -15,6 +15,7 @@ from tinytownd.domain.errors import BAD_INPUT, BadInput, TownError, Unavailable
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
 _LOOK_SECONDS = 0.02
+_GIVE_WAY_SECONDS = 10.0
 _START_LOG_BYTES = 1024 * 1024
 # What an agent's process knows of its round must not reach a daemon started from it.
 _PRIVATE = (
@@ -59,7 +60,7 @@ def _start() -> places.Endpoint:
 def _give_way(child: subprocess.Popen[bytes], deadline: float) -> None:
     """Waits for our daemon's end, since another was first: late, it could outlive a `stop`."""
     with contextlib.suppress(subprocess.TimeoutExpired):
-        child.wait(max(0.0, deadline - time.monotonic()))
+        child.wait(max(0.0, min(_GIVE_WAY_SECONDS, deadline - time.monotonic())))
 
 
 def wait_until_stopped(pid: int) -> None:

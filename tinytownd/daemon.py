@@ -33,8 +33,8 @@ from tinytownd.store.acl import client_acl
 from tinytownd.store.client import Client, connect, ensure_supported, set_user
 from tinytownd.store.commands import Command, CommandReader
 from tinytownd.store.patience import LOST, patiently
+from tinytownd.store.replies import answer
 from tinytownd.store.server import Server, find_server
-from tinytownd.store.town import answer
 from tinytownd.store.wakes import listen
 from tinytownd.supervisor.slots import Slots
 from tinytownd.towns import Towns

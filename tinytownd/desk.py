@@ -27,7 +27,8 @@ from tinytownd.redact import encode_error
 from tinytownd.store.client import end
 from tinytownd.store.commands import Command, CommandReader
 from tinytownd.store.patience import LOST
-from tinytownd.store.town import Entry, TownStore
+from tinytownd.store.replies import Entry
+from tinytownd.store.town import TownStore
 
 log = structlog.get_logger(__name__)
 #: A read's reply is kept so long, in seconds: for a client that lost its connection.

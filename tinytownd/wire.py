@@ -104,7 +104,9 @@ def encode_reply(command: str, data: dict[str, object]) -> str:
 def one_line(text: str) -> str:
     """The text as one line that can be shown: nothing unprintable, nothing beyond `MAX_LINE`."""
     line = text if len(text) <= MAX_LINE else text[: MAX_LINE - 1] + "…"
-    return line if line.isprintable() else "".join(map(_printable, line))[:MAX_LINE]
+    if line.isprintable():
+        return line
+    return "".join(map(_printable, " ".join(line.split())))[:MAX_LINE]
 
 
 def _printable(one: str) -> str:

@@ -80,7 +80,7 @@ def test_a_nul_from_standard_input(
         (
             errors.Internal("two\nlines \x1b[31m"),
             1,
-            "tt: two lines \ufffd[31m\n",
+            "tt: two lines \\x1b[31m\n",
         ),
     ],
 )

@@ -26,4 +26,4 @@ def test_a_target_exists(target: str) -> None:
 
 @pytest.mark.parametrize("key", [w for w in QUOTED if re.match(r"(limits|redis|town)\.", w)])
 def test_a_setting_exists(key: str) -> None:
-    assert key.split(" ")[0] in KEYS
+    assert key.split(" ", maxsplit=1)[0] in KEYS

@@ -228,3 +228,34 @@ def test_a_name_that_could_be_more_is_refused(town: TownUnderTest, name: str) ->
     done = town.tt("spawn", "--", name, code=2)
     assert len(done.err.strip().splitlines()) == 1
     assert town.see("list") == []
+
+
+#: Of another user, by the recipe of docs/security.md: what it may, and what it sees of us.
+OTHER_USER = """
+[agent_clis.fenced]
+command = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--no-new-privs", "sh", "-c", '''
+cat >/dev/null; id -u; echo hello >made-by-it
+for file in "$TINYTOWN_HOME/credentials.json" "$TINYTOWN_CREDENTIALS" .tt/town; do
+    cat "$file" 2>/dev/null && echo "read $file"
+done
+tt task current >/dev/null 2>&1; echo "tt: $?"
+''']
+"""  # noqa: E501 -- a line of the example
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can start a process of another user")
+def test_an_agent_of_another_user_sees_nothing_of_ours(
+    make_home: Callable[..., Home], tmp_path: Path
+) -> None:
+    town = make_home(OTHER_USER).town(tmp_path / "town")
+    os.chown(town.directory, NOBODY, NOBODY)
+    town.quick("spawn", "f", "--cli", "fenced")
+    task = town.assign("f")
+    town.wait("f")
+    done = town.task(task)
+    first, *rest = str(done["result"]).splitlines()
+    assert (done["state"], first) == ("completed", str(NOBODY))
+    assert [line for line in rest if not line.startswith("tt: ")] == []
+    assert rest[-1] != "tt: 0"
+    made = (town.directory / "made-by-it").stat()
+    assert (made.st_uid, made.st_gid) == (NOBODY, NOBODY)

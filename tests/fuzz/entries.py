@@ -22,6 +22,18 @@ ENDING = frozenset(
     {"agent.kill", "agent.close", "agent.interrupt", "agent.restart", "agent.prune", "town.stop"}
     | {"task.complete", "task.fail", "task.cancel", "task.reclaim", "town.reset"}
 )
+ARGS = (
+    "",
+    "null",
+    "[]",
+    "1",
+    '"x"',
+    "{",
+    "{'a': 1}",
+    '{"a": 1,}',
+    '{"a": "\\ud800"}',
+    '{"a":1,"a":2}',
+)
 #: The last id that a stream can have: after it nothing can be added.
 LAST = b"18446744073709551615-18446744073709551615"
 NAMES = ("dev", "Dev", "ops", "re.viewer", "nobody", "person", "conductor")
@@ -111,7 +123,7 @@ class Fuzzer:
 
     def broken(self, stream: Stream) -> Post:
         """A good command but for one field."""
-        fields = self._command(stream, *self._plausible(stream))
+        fields = self._command(stream, *self._plausible(stream, waits=False))
         name = self.dice.choice(["v", "id", "verb", "args", "expires_at", "dir", "missing", "more"])
         if name == "missing":
             del fields[self.dice.choice(["v", "id", "verb", "args", "expires_at"])]
@@ -148,7 +160,7 @@ class Fuzzer:
 
     def mangled(self, stream: Stream) -> Post:
         """A good command whose bytes are cut or flipped."""
-        fields = list(_flat(self._command(stream, *self._plausible(stream))))
+        fields = list(_flat(self._command(stream, *self._plausible(stream, waits=False))))
         at = self.dice.randrange(len(fields))
         how = self.dice.choice([self.payloads.cut, self.payloads.flipped])
         fields[at] = how(fields[at])
@@ -191,9 +203,10 @@ class Fuzzer:
     def _verb(self, stream: Stream) -> Verb:
         return self.dice.choice([v for v in VERBS.values() if v.home == stream.home])
 
-    def _plausible(self, stream: Stream) -> tuple[str, dict[str, Any]]:
+    def _plausible(self, stream: Stream, *, waits: bool = True) -> tuple[str, dict[str, Any]]:
+        """A verb and its arguments; without `waits` none that waits: it might wait for a day."""
         verb = self._verb(stream)
-        while verb.name in stream.deadly:
+        while verb.name in stream.deadly or (verb.kind == "wait" and not waits):
             verb = self._verb(stream)
         optional = [n for n in verb.types if n not in verb.required and self.dice.random() < 0.4]
         names = [*sorted(verb.required), *optional]
@@ -231,37 +244,23 @@ class Fuzzer:
         return self.dice.choice(bad if odd else [own, own, *bad])
 
     def _bad(self, name: str) -> str:
-        now = wire.now_ms()
-        rest = "0123456789abcdef"
-        day = 24 * 60 * 60_000
         bad = {
             "v": ["", "0", "2", "1.0", "01", " 1", "-1", "9" * 50, "1\n"],
-            "id": ["", "x", f"{now:012x}", f"{now - day:012x}-{rest}", f"{now + day:012x}-{rest}"],
+            "id": self._bad_ids(),
             "verb": ["", "town", "Town.Status", "town.status ", "__class__", "daemon.stop\0"],
-            "args": [
-                "",
-                "null",
-                "[]",
-                "1",
-                '"x"',
-                "{",
-                "{'a': 1}",
-                '{"a": 1,}',
-                '{"a": "\\ud800"}',
-            ],
+            "args": [*ARGS, *DEEP, "9" * 10_000],
             "expires_at": ["", "0", "-1", "1e9", "x", "9" * 30, "9" * 5000, "0x10", " 1 "],
             "dir": [self._directory(), "/", "\0", "x" * 5000],
         }[name]
-        if name == "id":
-            bad += [f"{now:012x}-{'z' * 16}", f"{now:012x}-{' ' * 15}1", f"{'-' * 12}-{rest}"]
-            bad += [
-                f"{now:012x}-{rest}" + "0" * 60,
-                f" {now:011x}-{rest}",
-                f"{now:012X}-1_2_3_4_5_6_7_8",
-            ]
-        if name == "args":
-            bad += [*DEEP, '{"text": "a", "text": "b"}', "9" * 10_000]
         return self.dice.choice([*bad, self.payloads.text()])
+
+    def _bad_ids(self) -> list[str]:
+        now, rest, day = wire.now_ms(), self.dice.randbytes(8).hex(), 24 * 60 * 60_000
+        return [
+            *("", "x", f"{now:012x}", f"{'-' * 12}-{rest}", f" {now:011x}-{rest}"),
+            *(f"{now + away:012x}-{rest}" for away in (-day, day, -2 * day)),
+            *(f"{now:012x}-{odd}" for odd in ("z" * 16, f"{' ' * 15}1", f"{rest}00", "1_2" * 5)),
+        ]
 
 
 def _bytes(text: str) -> bytes:

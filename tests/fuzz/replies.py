@@ -65,18 +65,20 @@ def problem_of(reply: dict[str, Any], channel: str) -> str:
     if reply["ok"]:
         return "" if isinstance(reply["data"], dict) else "no data"
     error = reply["error"]
-    known = KINDS.get(error["kind"])
-    if known is None or error["kind"] == errors.Internal.kind:
-        return f"kind {error['kind']}"
-    if error["exit_code"] != known.exit_code:
-        return "another exit code than its kind's"
-    lines = [error["message"], error["hint"]]
-    for told in error.get("problems", []):
-        if not isinstance(told["line"], int):
-            return "a problem without its line"
-        lines += [told["message"], told["hint"]]
-    if not error["message"]:
-        return "no message"
-    if any(line and not line.isprintable() for line in lines):
-        return "not one printable line"
-    return "a line too long" if any(len(line) > LONGEST for line in lines) else ""
+    told = [error, *error.get("problems", [])]
+    lines = [one[name] for one in told for name in ("message", "hint")]
+    faults = {
+        "no kind of refusal": error["kind"] not in KINDS,
+        "a fault of the daemon": error["kind"] == errors.Internal.kind,
+        "not its kind's exit code": error["exit_code"] not in codes(error["kind"]),
+        "a problem without its line": not all(isinstance(one["line"], int) for one in told[1:]),
+        "no message": not all(one["message"] for one in told),
+        "not one printable line": not all(line.isprintable() for line in lines),
+        "a line too long": any(len(line) > LONGEST for line in lines),
+    }
+    return ", ".join(fault for fault, found in faults.items() if found)
+
+
+def codes(kind: str) -> set[int]:
+    """The exit code that goes with a kind."""
+    return {one.exit_code for name, one in KINDS.items() if name == kind}

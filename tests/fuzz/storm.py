@@ -110,7 +110,7 @@ class Storm:
 
     def _speaker(self) -> None:
         """An agent in the middle of its round: its user, and with it its stream."""
-        self.speaking.assign("dev", "wait go")
+        self.speaking.assign("dev", *["wait go"] * 30)  # a minute and a half each, at most
         self.speaking.rounds(1)
         (file,) = (self.speaking.directory / ".tt" / "rounds").glob("*/*/credentials")
         told = json.loads(file.read_text())
@@ -157,7 +157,7 @@ class Storm:
             left -= len(burst)
             for stream, link in self.writers.items():
                 self._post(link, [post for post in burst if post.stream == stream.key])
-            if dice.random() < 0.1:
+            if dice.random() < 0.05:
                 self._sabotage(dice)
             until_calm(lambda: sum(self._waiting()) < MOST_WAITING)
 
@@ -205,6 +205,7 @@ class Storm:
         except AssertionError as error:
             for stream in self.writers:
                 left = self.god.ask("XRANGE", stream.key, "-", "+", "COUNT", "2")
+                left += self.god.ask("XPENDING", stream.key, keys.GROUP, "-", "+", "2")
                 self.report.problems.append(f"{error}; left in {stream.key}: {str(left)[:1500]}")
 
     def _probe(self, over: threading.Event) -> None:
@@ -250,11 +251,10 @@ class Storm:
         towns = (self.town, self.speaking, self.quiet)
         for town in towns:
             town.quick("stop", "--now")
-        for town in towns:
-            until(
-                lambda town=town: all(a["state"] == "stopped" for a in town.see("list")),
-                "everybody's end",
-            )
+        until(
+            lambda: all(a["state"] == "stopped" for town in towns for a in town.see("list")),
+            "everybody's end",
+        )
         return self._seen()
 
     def _seen(self) -> list[Any]:

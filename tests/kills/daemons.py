@@ -23,9 +23,9 @@ import redis
 from tests.kills.trap import Trace, Trap, install
 from tinytownd import daemon, desk, wire
 from tinytownd.store import commands, keys, patience, wakes
-from tinytownd.store.town import read_script
+from tinytownd.store.replies import read_script
 
-PATIENCE = 15.0
+PATIENCE = 60.0
 BIN = Path(sys.executable).parent
 #: Agents of these tests never get to work; the CLI that they would use waits.
 CONFIG = """\
@@ -35,6 +35,7 @@ default_cli = "waits"
 [agent_clis.waits]
 command = ["sleep", "600"]
 """
+Client = redis.Redis
 #: What a client sees of a server that is dead or comes up.
 AWAY = (redis.ConnectionError, redis.TimeoutError, redis.BusyLoadingError, redis.ResponseError)
 
@@ -62,7 +63,7 @@ class Home:
         self.steps.touch()
         self.starts = 0
         self._pid = 0
-        self._redis: redis.Redis | None = None
+        self._redis: Client | None = None
 
     @property
     def env(self) -> dict[str, str]:
@@ -124,7 +125,7 @@ class Home:
     # Its store
 
     @property
-    def redis(self) -> redis.Redis:
+    def redis(self) -> Client:
         """The store, as one who may do everything."""
         if self._redis is None:
             until((self.path / "credentials.json").exists, "the passwords")
@@ -138,7 +139,7 @@ class Home:
             )
         return self._redis
 
-    def patiently(self, ask: Callable[[redis.Redis], Any]) -> Any:
+    def patiently(self, ask: Callable[[Client], Any]) -> Any:
         """Asks the store until it answers; a daemon that is gone is started again."""
         answers: list[Any] = []
 

@@ -18,7 +18,12 @@ from tinytownd.domain.town import Meta, Town
 from tinytownd.store import keys
 from tinytownd.supervisor.decide import Sleep, next_step
 
-KINDS = {"agents": Agent, "tasks": Task, "messages": Message, "rounds": Round}
+KINDS: dict[str, type[Record]] = {
+    "agents": Agent,
+    "tasks": Task,
+    "messages": Message,
+    "rounds": Round,
+}
 #: What no two runs have in common, and what stands for it. In this order.
 VOLATILE = (
     (re.compile(r"\b[0-9a-f]{12}-[0-9a-f]{16}\b"), "<command>"),
@@ -44,7 +49,7 @@ def plain(value: object, *names: tuple[str, str]) -> Any:
 
 def store_picture(server: redis.Redis) -> dict[str, Any]:
     """Every key with its value; of a done record, too, how long it is kept."""
-    found = {}
+    found: dict[str, Any] = {}
     for key in sorted(server.scan_iter(match="*", count=1000)):
         kind = server.type(key)
         if kind == "hash":
@@ -68,10 +73,7 @@ def _groups(server: redis.Redis, key: str) -> dict[str, int]:
 
 
 def _parsed(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
+    return json.loads(text) if text.startswith("{") else text
 
 
 def file_picture(*places: Path) -> dict[str, str]:

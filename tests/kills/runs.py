@@ -1,18 +1,20 @@
-"""One run of a verb: the town is made, the command sent, perhaps somebody dies, the outcome told."""
+"""One run of a verb: a town is made, the command sent, somebody dies perhaps; what came of it."""
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from functools import partial
 from typing import Any
+
+import redis
 
 from tests.kills.daemons import Home, until
 from tests.kills.picture import file_picture, home_picture, is_quiet, plain, store_picture
 from tinytownd import wire
 from tinytownd.handlers.registry import VERBS
-from tinytownd.store.town import read_script
+from tinytownd.store.replies import read_script
 
 Words = Mapping[str, object]
 #: Stand for the town's directory and for the old Redis in the arguments of a scenario.
@@ -28,7 +30,7 @@ class Scenario:
     """How a verb is tried: its arguments, and what is done before on a town of its own.
 
     `town`: the town is made first. `files` are written into its directory before anything else.
-    `restarted`: the outcome is told after one more start of the daemon. `stops`: it ends the daemon.
+    `restarted`: the outcome is told after one more start of the daemon. `stops`: the verb ends it.
     `old`: there is a Redis with a town of the Rust tinytown in it.
     """
 
@@ -66,6 +68,7 @@ class Run:
         """Every step, and the outcome; the same command sent again changes nothing of it."""
         fields = self._send()
         reply = self.home.reply(self._where, self.command)
+        assert reply["ok"], reply
         until(self._all_heard, "the reply to everything that was asked")
         until(self._is_quiet, "rest")
         until(self._all_heard, "the reply to everything that was asked")
@@ -102,9 +105,7 @@ class Run:
         until(self._is_quiet, "rest after what came before")
         args = self._told(self.scenario.args)
         where = "" if VERBS[self.verb].home else str(self.directory)
-        fields = dict(
-            wire.encode_command(self.verb, args, command=self.command, directory=where)
-        )
+        fields = dict(wire.encode_command(self.verb, args, command=self.command, directory=where))
         self._drop_records()
         self._starts = self.home.starts
         self.home.post(self._where, fields)
@@ -113,8 +114,8 @@ class Run:
     def _prepare(self) -> None:
         self.directory.mkdir(parents=True)
         # A server that was killed lost its scripts, and loading them would be steps of some runs.
-        for script in ("commit", "mend"):
-            self.home.patiently(lambda r, name=script: r.script_load(read_script(name)))
+        for script in map(read_script, ("commit", "mend")):
+            self.home.patiently(partial(redis.Redis.script_load, script=script))
         shutil.rmtree(self.home.path / "rehearsals", ignore_errors=True)
         for name, text in self.scenario.files.items():
             file = self.directory / name
@@ -184,4 +185,3 @@ class Run:
             return True
 
         self.home.patiently(drop)
-

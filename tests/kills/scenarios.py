@@ -27,14 +27,16 @@ COLD = (("agent.spawn", {"name": "a"}), ("agent.close", {"name": "a"}))
 TASK = ("task.assign", {"agent": "a", "text": "Build it"})
 IDEA = ("backlog.add", {"text": "Some day"})
 PUSHED = (*A, *B, ("plan.push", {"text": PLAN}))
-CONDUCTED = (*PUSHED, ("conductor.start", {}))
+CONDUCTED = (*PUSHED, ("conductor.start", {"spawn": False}))
 SAVED = ("town.save", {"path": f"{DIR}/shop.save"})
 ONE = {"task": "t1"}
 
 SCENARIOS: dict[str, Scenario] = {
     # The home
     "town.init": Scenario({"dir": DIR}, town=False),
-    "town.open": Scenario({"dir": DIR}, town=False, files={"tinytown.toml": '[town]\nname = "x"\n'}),
+    "town.open": Scenario(
+        {"dir": DIR}, town=False, files={"tinytown.toml": '[town]\nname = "x"\n'}
+    ),
     "town.list": Scenario(),
     "town.forget": Scenario({"dir": DIR}, (*A, TASK)),
     # A rehearsal lives no longer than its daemon.
@@ -43,7 +45,7 @@ SCENARIOS: dict[str, Scenario] = {
     # Answered or not: a daemon that reads it stops.
     "daemon.stop": Scenario(stops=True),
     "config.list": Scenario({"dir": DIR}),
-    "config.set": Scenario({"dir": DIR, "key": "limits.max_rounds", "value": "3"}),
+    "config.set": Scenario({"dir": DIR, "key": "town.max_agents", "value": "3"}),
     # Agents
     "agent.spawn": Scenario({"name": "a", "role": "dev"}),
     "agent.list": Scenario(before=A),

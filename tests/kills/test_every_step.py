@@ -64,5 +64,5 @@ def disturbed(home: Home, victim: Victim, runs: dict[str, Run], expected: Outcom
 
 def difference(expected: Outcome, outcome: Outcome) -> list[str]:
     """The lines in which two outcomes differ."""
-    texts = [json.dumps(asdict(one), indent=1).splitlines() for one in (expected, outcome)]
-    return [f"  {line}" for line in difflib.unified_diff(*texts, n=2, lineterm="")][2:]
+    old, new = (json.dumps(asdict(one), indent=1).splitlines() for one in (expected, outcome))
+    return [f"  {line}" for line in difflib.unified_diff(old, new, n=2, lineterm="")][2:]

@@ -25,9 +25,22 @@ from redis.exceptions import ResponseError
 
 Victim = Literal["daemon", "server", "nobody"]
 #: What a connection says when it is made: how many are made is the pool's business.
-GREETINGS = {"HELLO", "AUTH", "CLIENT SETINFO", "CLIENT MAINT_NOTIFICATIONS", "SELECT", "PSUBSCRIBE"}
+GREETINGS = {
+    "HELLO",
+    "AUTH",
+    "CLIENT SETINFO",
+    "CLIENT MAINT_NOTIFICATIONS",
+    "SELECT",
+    "PSUBSCRIBE",
+}
 #: Done again and again until something happens: how often is chance, so only the first counts.
-POLLS = {"asks XREADGROUP", "asks CLIENT UNBLOCK", "hears CLIENT UNBLOCK", "asks XLEN", "hears XLEN"}
+POLLS = {
+    "asks XREADGROUP",
+    "asks CLIENT UNBLOCK",
+    "hears CLIENT UNBLOCK",
+    "asks XLEN",
+    "hears XLEN",
+}
 #: Verbs of Redis whose second word belongs to the name.
 DOUBLE = {"CLIENT", "XGROUP", "XINFO", "ACL", "SCRIPT"}
 #: The home's own server is the one that dies, by its socket's name.
@@ -95,7 +108,7 @@ class Trace:
         self._kill_server()
         return True
 
-    def connected(self, connection: AbstractConnection) -> None:
+    def connected(self, connection: Any) -> None:
         """Remembers a connection: its far end is the server."""
         if getattr(connection, "path", "").endswith(SOCKET):
             self._peer = connection._writer.get_extra_info("socket")
@@ -138,7 +151,13 @@ def install(trace: Trace) -> None:
     A daemon dies when its request is on its way, or when it has heard the reply.
     """
     sys.addaudithook(trace.audit)
-    send, hear = AbstractConnection.send_packed_command, AbstractConnection.read_response
+    watch_requests(trace)
+    watch_replies(trace)
+
+
+def watch_requests(trace: Trace) -> None:
+    """Has every request be a step."""
+    send = AbstractConnection.send_packed_command
 
     async def sending(self: Any, command: Any, check_health: bool = True) -> None:
         asked = requests(command)
@@ -152,6 +171,13 @@ def install(trace: Trace) -> None:
         trace.connected(self)
         if name:
             trace.step(f"asks {name}")
+
+    AbstractConnection.send_packed_command = sending  # type: ignore[method-assign]
+
+
+def watch_replies(trace: Trace) -> None:
+    """Has every reply be a step: of what is asked in one write, the last one."""
+    hear = AbstractConnection.read_response
 
     async def hearing(self: Any, *args: Any, **options: Any) -> Any:
         failure, reply = None, None
@@ -175,8 +201,7 @@ def install(trace: Trace) -> None:
         done = connection.unheard == 0 and connection.asked
         return bool(done) and trace.step(f"hears {connection.asked}")
 
-    AbstractConnection.send_packed_command = sending  # type: ignore[method-assign]
-    AbstractConnection.read_response = hearing  # type: ignore[method-assign,assignment]
+    AbstractConnection.read_response = hearing  # type: ignore[method-assign]
 
 
 def requests(packed: Any) -> list[list[bytes]]:

@@ -61,7 +61,7 @@ def by_hand() -> dict[str, bytes]:
             {"type": "step_finish", "sessionID": "o-1", "part": {**step, "reason": "stop"}},
             {"type": "error", "error": {"name": "E", "data": {"message": "boom"}}},
         ),
-        "aider": b"Tokens: 2.4k sent, 135 received.\nlitellm.RateLimitError: try again in 2 minutes\n",
+        "aider": b"Tokens: 2.4k sent.\nlitellm.RateLimitError: try again in 2 minutes\n",
         "text": "Grüße\n".encode() * 3,
     }
 

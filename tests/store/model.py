@@ -27,8 +27,9 @@ from tinytownd.handlers.registry import Answer
 from tinytownd.store import keys
 from tinytownd.store.client import connect
 from tinytownd.store.patience import LOST
+from tinytownd.store.replies import Entry
 from tinytownd.store.server import EmbeddedServer
-from tinytownd.store.town import Entry, TownStore
+from tinytownd.store.town import TownStore
 
 T = TypeVar("T")
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=12)
@@ -38,10 +39,10 @@ PICK = st.integers(0, 1_000)
 class Model:
     """The records, the events and the replies that there ought to be."""
 
-    def __init__(self) -> None:
+    def __init__(self, replies: dict[str, dict[str, Any]]) -> None:
         self.tasks: dict[str, str] = {}
         self.events: list[tuple[str, str]] = []
-        self.replies: dict[str, dict[str, Any]] = {}
+        self.replies = replies
         self.revision = 0
         self.made = 0
 
@@ -56,12 +57,6 @@ class Model:
         """One more revision, and what it tells of."""
         self.revision += 1
         self.events.append((event, task))
-
-    def forgotten(self) -> None:
-        """The town is gone and made anew; what was answered stays answered."""
-        replies = self.replies
-        self.__init__()  # type: ignore[misc] -- as new
-        self.replies = replies
 
 
 class World:
@@ -138,7 +133,7 @@ class Machine(RuleBasedStateMachine):
         self.open = World(self.server, self.wire).open()
         self.world = self.runner.run(self._enter())
         self.town = "m-" + secrets.token_hex(6)
-        self.model = Model()
+        self.model = Model({})
         self.stale = False
         self.do(self._create())
 
@@ -299,7 +294,7 @@ class Machine(RuleBasedStateMachine):
             self.stale = False
 
         self.do(run())
-        self.model.forgotten()
+        self.model = Model(self.model.replies)  # what was answered stays answered
 
     # What always holds
 

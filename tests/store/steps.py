@@ -20,7 +20,8 @@ from tinytownd.home import Endpoint, connect_path
 from tinytownd.store import keys
 from tinytownd.store.client import Client, end
 from tinytownd.store.commands import Command, CommandReader
-from tinytownd.store.town import Entry, TownStore
+from tinytownd.store.replies import Entry
+from tinytownd.store.town import TownStore
 
 PATIENCE = 8.0
 CHUNK = 1 << 16

@@ -153,7 +153,8 @@ async def test_damage_is_told_with_the_way_out(written: Written, broken: Home) -
     increment(broken).write_bytes(written.data[:at] + b"\0" * 40 + written.data[at + 40 :])
     before = fingerprint(broken)
     with pytest.raises(Unavailable, match=rf"{INCREMENT} is damaged at byte \d+: ") as caught:
-        await EmbeddedServer(broken, BINARY).start()
+        async with opened(broken):
+            pass
     assert fingerprint(broken) == before
     way_out = caught.value.hint.partition(f"give up what follows byte {written.ends[5]}: ")[2]
     assert "\n" not in caught.value.message + caught.value.hint
@@ -179,7 +180,8 @@ async def test_what_cannot_be_replayed_is_refused(
     increment(broken).write_bytes(head + tail.replace(right, wrong, 1))
     before = fingerprint(broken)
     with pytest.raises(Unavailable, match=f"the server ended: .*{why}") as caught:
-        await EmbeddedServer(broken, BINARY).start()
+        async with opened(broken):
+            pass
     assert "\n" not in caught.value.message
     assert "redis.log" in caught.value.hint
     assert fingerprint(broken) == before
@@ -218,7 +220,8 @@ async def test_what_was_safe_and_is_gone_is_refused(
     there = aof.folder(broken.data)
     before = fingerprint(broken) if there.exists() else {}
     with pytest.raises(Unavailable, match="gone") as caught:
-        await EmbeddedServer(broken, BINARY).start()
+        async with opened(broken):
+            pass
     assert str(there) in caught.value.hint
     assert (fingerprint(broken) if there.exists() else {}) == before
     shutil.rmtree(there, ignore_errors=True)
@@ -232,6 +235,31 @@ async def test_what_was_never_synced_may_be_cut(written: Written, broken: Home) 
     mark_path(broken.data).write_text(f'{{"{INCREMENT}": {written.ends[6]}}}')
     async with opened(broken) as client:
         assert await numbers(client) == 8
+
+
+async def test_zeros_over_what_was_synced_are_damage(written: Written, broken: Home) -> None:
+    at = written.ends[-2] + 9
+    increment(broken).write_bytes(written.data[:at] + b"\0" * (len(written.data) - at))
+    mark_path(broken.data).write_text(f'{{"{INCREMENT}": {len(written.data)}}}')
+    before = fingerprint(broken)
+    with pytest.raises(Unavailable, match="damaged"):
+        async with opened(broken):
+            pass
+    assert fingerprint(broken) == before
+
+
+async def test_only_the_last_file_may_be_torn(broken: Home) -> None:
+    async with opened(broken) as client:
+        await client.bgrewriteaof()
+        await until(lambda: rewritten(client))
+        await client.set("after", "that")
+    (base,) = aof.folder(broken.data).glob("*.base.aof")
+    os.truncate(base, base.stat().st_size - 5)
+    before = fingerprint(broken)
+    with pytest.raises(Unavailable, match=rf"gone: .*{base.name} is damaged at byte"):
+        async with opened(broken):
+            pass
+    assert fingerprint(broken) == before
 
 
 @pytest.mark.parametrize("mark", ["", "[]", '{"x": []}'])

@@ -15,7 +15,7 @@ from tinytownd import wire
 from tinytownd.home import Endpoint
 from tinytownd.store import commands, keys
 from tinytownd.store.client import Client, connect
-from tinytownd.store.town import Entry, answer
+from tinytownd.store.replies import Entry, answer
 
 MAX_ID = "18446744073709551615-18446744073709551615"
 #: Seconds in which many reads are not left to their end, as one alone would take two of them.

@@ -15,7 +15,8 @@ from tinytownd.home import Endpoint
 from tinytownd.store import keys
 from tinytownd.store.acl import agent_acl, client_acl
 from tinytownd.store.client import Client, connect, set_user
-from tinytownd.store.town import TownStore, answer
+from tinytownd.store.replies import answer
+from tinytownd.store.town import TownStore
 
 
 def patterns() -> dict[str, tuple[str, bool]]:

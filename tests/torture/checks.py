@@ -204,14 +204,20 @@ def descriptors_level(found: Evidence, told: History) -> Iterator[str]:
     """the daemon and the server have no more files open than before"""
     # Connections come and go as they are needed: at most POOL for writes and POOL for blocking
     # reads, and the server has the other ends. Sockets that listen or signal are those of before.
-    for process, kinds in found.after.items():
-        before = found.before[process]
-        for kind, count in kinds.items():
-            most = before.get(kind, 0)
-            if kind == "socket":
-                most = max(most, 2 * POOL)
+    for process, after in found.after.items():
+        before = _by_kind(found.before[process])
+        for kind, count in _by_kind(after).items():
+            most = max(before[kind], 2 * POOL) if kind == "socket" else before[kind]
             if count > most:
-                yield f"the {process} has {count} of the kind {kind}, before {before.get(kind, 0)}"
+                yield f"the {process} has {count} of the kind {kind}, not {before[kind]}: {after}"
+
+
+def _by_kind(descriptors: Mapping[str, int]) -> collections.Counter[str]:
+    """The same with all files taken together: their names change."""
+    kinds = collections.Counter[str]()
+    for name, count in descriptors.items():
+        kinds["file" if name.startswith("/") else name] += count
+    return kinds
 
 
 def files_known(found: Evidence, told: History) -> Iterator[str]:

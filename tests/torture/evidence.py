@@ -22,8 +22,8 @@ from tinytownd.store import keys
 #: What agents note, one file each.
 NOTES = ("rounds", "ends", "letters", "commands", "overlaps")
 Table = dict[str, Data]
-#: A file is written in less than this, in seconds.
-MOMENT = 1.0
+#: A file is written in less than this, in seconds; and so often one looks at what stays open.
+MOMENT, LOOKS = 1.0, 7
 
 
 @dataclass
@@ -47,7 +47,7 @@ class Evidence:
     #: The store's keys: key, ttl (seconds, -1: none), length and pending of a command stream.
     keys: list[Data] = field(default_factory=list)
     users: list[str] = field(default_factory=list)
-    #: Descriptors by process and kind, before and after.
+    #: Descriptors by process, before and after: how many by kind, or by the name of a file.
     before: dict[str, dict[str, int]] = field(default_factory=dict)
     after: dict[str, dict[str, int]] = field(default_factory=dict)
     #: Files that were not there before, named from the storm's directory on.
@@ -118,20 +118,29 @@ def _read_keys(found: Evidence, store: Any) -> None:
 
 
 def descriptors(storm: StormTown) -> dict[str, dict[str, int]]:
-    """How many descriptors of each kind the daemon and the server have."""
+    """How many descriptors of each kind, or file, the daemon and the server have, and keep."""
     return {
-        "daemon": _descriptors(storm.home.pid),
-        "server": _descriptors(storm.home.server_pid()),
+        "daemon": _kept_descriptors(storm.home.pid),
+        "server": _kept_descriptors(storm.home.server_pid()),
     }
 
 
-def _descriptors(pid: int) -> dict[str, int]:
+def _kept_descriptors(pid: int) -> dict[str, int]:
+    """The least of several looks: a file that is just being synced is open for a moment only."""
+    least = _descriptors(pid)
+    for _ in range(LOOKS):
+        time.sleep(MOMENT / LOOKS)
+        least &= _descriptors(pid)
+    return dict(least)
+
+
+def _descriptors(pid: int) -> collections.Counter[str]:
     kinds = collections.Counter[str]()
     for fd in Path(f"/proc/{pid}/fd").iterdir():
         with contextlib.suppress(FileNotFoundError):  # one that was closed just now
             kind, _, _ = str(fd.readlink()).partition(":[")
-            kinds["file" if kind.startswith("/") else kind] += 1
-    return dict(kinds)
+            kinds[kind] += 1
+    return kinds
 
 
 def files(storm: StormTown) -> set[str]:

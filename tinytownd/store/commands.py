@@ -23,7 +23,7 @@ from tinytownd.domain.names import shown
 from tinytownd.redact import encode_error
 from tinytownd.store import keys
 from tinytownd.store.patience import FIRST_WAIT, LONGEST_WAIT, LOST
-from tinytownd.store.town import Entry, answer, read_script
+from tinytownd.store.replies import Entry, answer, read_script
 
 log = structlog.get_logger(__name__)
 #: How long one blocking read waits, in milliseconds; well below the client's socket time-out.

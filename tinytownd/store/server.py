@@ -49,8 +49,9 @@ LOG_BYTES = 1 << 20
 # Relative names throughout: the server runs in the home and then changes to `dir`, so that no
 # quoting and no length of the home's path matters. The AOF is text throughout (no RDB preamble),
 # so that valkey-check-aof can judge all of it.
-# `appendfsync no`: the daemon syncs, see store/sync.py. What cannot be replayed whole ends the
-# server, and store/aof.py looks into it; left to itself it cuts files off and skips commands.
+# `appendfsync no`: the daemon syncs, see store/sync.py, or sets another value when it connects.
+# What cannot be replayed whole ends the server, and store/aof.py looks into it; left to itself it
+# cuts files off and skips commands.
 # Nobody can be the user `default`, but Redis 7.0 reads its AOF as that user, and drops every
 # transaction that he may not carry out.
 _CONFIG = """\
@@ -59,7 +60,7 @@ unixsocket "{socket}"
 unixsocketperm 700
 dir data
 appendonly yes
-appendfsync {appendfsync}
+appendfsync no
 aof-use-rdb-preamble no
 aof-load-truncated no
 propagation-error-behavior panic
@@ -217,7 +218,7 @@ class EmbeddedServer:
         try:
             async with asyncio.timeout(PROBE_SECONDS):
                 await client.ping()
-                # It may be one that an earlier daemon started, by other settings.
+                # New, or one that an earlier daemon started by other settings.
                 await client.config_set("appendfsync", self._appendfsync)
         except (RedisError, OSError) as error:
             # redis-py wraps what the server says to a handshake into a ConnectionError
@@ -279,11 +280,7 @@ class EmbeddedServer:
         """The configuration goes in by standard input: its secret is in no file and not in `ps`."""
         own = self._home.socket.parent == self._home.path
         socket = "../redis.sock" if own else str(self._home.socket)
-        config = _CONFIG.format(
-            socket=socket,
-            digest=digest(self._passwords["daemon"]),
-            appendfsync=self._appendfsync,
-        )
+        config = _CONFIG.format(socket=socket, digest=digest(self._passwords["daemon"]))
         # A round's marks must not cling to a server that outlives it.
         env = {name: value for name, value in os.environ.items() if not name.startswith("TINYTOWN")}
         if self._log.exists() and self._log.stat().st_size > LOG_BYTES:

@@ -12,7 +12,6 @@ import json
 import os
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
-from importlib import resources
 from typing import Any, TypeVar
 
 import redis.asyncio
@@ -27,31 +26,13 @@ from tinytownd.domain.town import Change, Meta, Town
 from tinytownd.redact import encode_error
 from tinytownd.store import formats, keys
 from tinytownd.store.patience import LOST, patiently
+from tinytownd.store.replies import Entry, answer, read_script
 
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
 #: About as many events as a town keeps; XADD trims whole nodes.
 MAX_EVENTS = 100_000
 EVENTS_A_READ = 2_000
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A command as it lies in its stream: where, and what must be answered."""
-
-    stream: str
-    entry: str
-    command: str
-    town: str
-    agent: str
-
-    @property
-    def done_key(self) -> str:
-        return keys.done_key(self.town, self.command, self.agent)
-
-    @property
-    def channel(self) -> str:
-        return keys.reply_channel(self.town, self.command, self.agent)
 
 
 @dataclass
@@ -94,7 +75,7 @@ class TownStore:
         if await self._client.hexists(key, "meta"):
             return
         # At once: half of a new town would be taken for an old one.
-        fields = {"meta": _dump(meta), "revision": "0", "format": str(formats.FORMAT)}
+        fields: Any = {"meta": _dump(meta), "revision": "0", "format": str(formats.FORMAT)}
         await self._client.hset(key, mapping=fields)
 
     async def load(self) -> Town:
@@ -307,7 +288,7 @@ class TownStore:
         self, change: Change, tx: str, entry: Entry | None, reply: str
     ) -> tuple[str, str]:
         wakes = [keys.wake_channel(self.id, agent) for agent in sorted(change.wakes)]
-        about = [entry.done_key, entry.stream] if entry else ["", ""]
+        about = [entry.done_key, entry.stream] if entry else []
         status, last = await self._commit(
             keys=[keys.town_key(self.id), keys.events_key(self.id), *about],
             args=[
@@ -329,11 +310,6 @@ class TownStore:
 
 def _transaction_id() -> str:
     return os.urandom(8).hex()
-
-
-def read_script(name: str) -> str:
-    """The text of one of our Lua scripts."""
-    return resources.files("tinytownd.store").joinpath("scripts", f"{name}.lua").read_text()
 
 
 def _reply(command: str, answer: Callable[[], dict[str, object]]) -> str:
@@ -364,32 +340,3 @@ def _dump(record: Record) -> str:
 
 def _text(data: object) -> str:
     return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
-
-
-async def answer(
-    client: redis.asyncio.Redis, entry: Entry, reply: str, *, life: int = wire.DONE_SECONDS
-) -> None:
-    """Records, acknowledges and announces a reply that goes with no change.
-
-    A server without memory or disk refuses the record: then the reply is announced only, and the
-    same command sent again is carried out again. Raises `ResponseError` where even the
-    acknowledgement was refused: the entry then stays until it expires.
-    """
-    try:
-        await _answer(client, entry, reply, life)
-    except ResponseError:
-        await _answer(client, entry, reply, None)
-
-
-async def _answer(client: redis.asyncio.Redis, entry: Entry, reply: str, life: int | None) -> None:
-    if life is not None:
-        # The same command may have been read twice, and answered in between.
-        known: Any = await client.set(entry.done_key, reply, ex=life, nx=True, get=True)
-        reply = known or reply
-    # No MULTI, which Redis 7.0 refuses when it is out of memory: an entry that stays pending is
-    # answered again from its record.
-    pipe = client.pipeline(transaction=False)
-    pipe.xdel(entry.stream, entry.entry)
-    pipe.xack(entry.stream, keys.GROUP, entry.entry)
-    pipe.publish(entry.channel, reply)
-    await pipe.execute()

@@ -1,6 +1,7 @@
 -- Writes one decision about a town, or nothing: records, events, the command's reply, wakes.
 --
--- KEYS  1 the town's hash   2 its events   3 the done record, or ''   4 the command stream, or ''
+-- KEYS  1 the town's hash   2 its events   3 the done record   4 the command stream
+--       (3 and 4 for a command only: an ACL that allows our keys allows no empty one)
 -- ARGV  1 the revision that the decision was made on     2 the transaction's id
 --       3 writes: JSON list of {command, key, arguments…} 4 events: JSON list of texts
 --       5 most events kept   6 reply   7 its life in seconds   8 its channel
@@ -10,14 +11,14 @@
 
 -- pcall: the stream is others' to write, and what was done stays done when it is broken.
 local function answered(reply)
-  if KEYS[4] ~= '' then
+  if KEYS[4] then
     redis.pcall('XACK', KEYS[4], ARGV[10], ARGV[9])
     redis.pcall('XDEL', KEYS[4], ARGV[9])
     redis.call('PUBLISH', ARGV[8], reply)
   end
 end
 
-if KEYS[3] ~= '' then
+if KEYS[3] then
   local known = redis.call('GET', KEYS[3])
   if known then
     answered(known)
@@ -39,7 +40,7 @@ local last = ''
 for _, event in ipairs(cjson.decode(ARGV[4])) do
   last = redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[5], '*', 'event', event)
 end
-if KEYS[3] ~= '' then
+if KEYS[3] then
   redis.call('SET', KEYS[3], ARGV[6], 'EX', ARGV[7])
   answered(ARGV[6])
 end
