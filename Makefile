@@ -4,7 +4,10 @@
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
+# Most tests wait for processes of their own: more of them at once than there are cores.
+WORKERS := 4
 PYTEST := $(BIN)/python -m pytest
+MANY := -n $(WORKERS)
 
 STORE_TESTS = $(wildcard tests/store)
 
@@ -74,7 +77,8 @@ check-code: $(VENV)/.dev
 	$(BIN)/python tests/check_code.py
 
 test: $(VENV)/.dev ## The tests, against the embedded server
-	$(PYTEST) tests --ignore=tests/real --ignore=tests/benchmarks
+	$(PYTEST) $(MANY) tests --ignore=tests/real --ignore=tests/benchmarks --ignore=tests/kills
+	$(PYTEST) tests/kills  # it forks daemons: no threads beside them
 
 test-store-redis7: $(VENV)/.dev ## The store's tests against redis-server 7.0, the oldest supported one
 	@server=$$(command -v redis-server) \
@@ -82,11 +86,11 @@ test-store-redis7: $(VENV)/.dev ## The store's tests against redis-server 7.0, t
 	"$$server" --version | grep -F ' v=7.0.' \
 	    || { echo "redis-server is not 7.0: $$("$$server" --version)" >&2; exit 1; }; \
 	TINYTOWN_REDIS_SERVER="$$server" \
-	    $(PYTEST) $(or $(STORE_TESTS),$(error the tests of the store are not where STORE_TESTS looks))
+	    $(PYTEST) $(MANY) $(or $(STORE_TESTS),$(error the tests of the store are not where STORE_TESTS looks))
 
 test-real: $(VENV)/.dev ## Real agent CLIs, from npm, against a loopback model server
 	$(BIN)/python tests/real/install.py
-	$(PYTEST) tests/real
+	$(PYTEST) -n 2 tests/real
 
 bench-durability: $(VENV)/.dev ## What redis.durability costs, as a table for docs/configuration.md
 	$(BIN)/python -m tests.benchmarks.durability

@@ -150,13 +150,14 @@ class Towns:
 
     async def _erase(self, host: TownHost) -> None:
         """Ends what is left of a town in memory, then in the store; a town may be there no more."""
+        self.open.pop(host.id, None)
         await host.close()
         await self._around.reader.let_go(keys.commands_key(host.id))
         try:
-            await host.store.forget()
+            # By a store without a memory: the first try's answer may have been lost.
+            await TownHost(self._around, host.place, host.id).store.forget()
         except NotFound:
             log.info("town.empty", town=host.id)
-        self.open.pop(host.id, None)
 
     @property
     def _rehearsals(self) -> Path:

@@ -19,6 +19,8 @@ from typing import Any
 
 import anyio
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from tests.kills.trap import Trace, Trap, install
 from tinytownd import daemon, desk, wire
@@ -46,7 +48,7 @@ def until(look: Callable[[], Any], what: str) -> Any:
     while not (found := look()):
         if time.monotonic() > deadline:
             raise AssertionError(f"{what}: not within {PATIENCE:g} s")
-        time.sleep(0.001)
+        time.sleep(0.003)
     return found
 
 
@@ -136,6 +138,7 @@ class Home:
                 password=told["daemon"],
                 decode_responses=True,
                 protocol=3,
+                retry=Retry(NoBackoff(), 0),  # we try again ourselves, and start what is missing
             )
         return self._redis
 

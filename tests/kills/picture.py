@@ -33,6 +33,7 @@ VOLATILE = (
     (re.compile(r"\b[0-9a-f]{64}\b"), "<checksum>"),
     (re.compile(r"\b[0-9a-f]{32}\b"), "<token>"),
     (re.compile(r"\b[0-9a-f]{16}\b"), "<transaction>"),
+    (re.compile(r'("id\\*": \\*")[0-9a-f]{10}\b'), r"\1<town>"),
     (re.compile(r'(\\*"pid\\*": ?)\d+'), r"\1 1"),
 )
 

@@ -154,7 +154,7 @@ class Run:
             self.home.kill()
             self.home.ask(wire.HOME, "daemon.status")
         town_id = self._id_on_disk()
-        names = [(str(self.directory), "<dir>"), (str(self.home.path), "<home>")]
+        names = [(str(self.directory), "<dir>"), (str(self.home.base), "<base>")]
         if town_id:
             names.append((town_id, "<this town>"))
         files = file_picture(self.directory) | home_picture(self.home, self.directory)

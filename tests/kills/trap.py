@@ -35,11 +35,8 @@ GREETINGS = {
 }
 #: Done again and again until something happens: how often is chance, so only the first counts.
 POLLS = {
-    "asks XREADGROUP",
-    "asks CLIENT UNBLOCK",
-    "hears CLIENT UNBLOCK",
-    "asks XLEN",
-    "hears XLEN",
+    *("asks XREADGROUP", "asks CLIENT UNBLOCK", "hears CLIENT UNBLOCK", "asks XLEN", "hears XLEN"),
+    "open server.lock",
 }
 #: Verbs of Redis whose second word belongs to the name.
 DOUBLE = {"CLIENT", "XGROUP", "XINFO", "ACL", "SCRIPT"}

@@ -56,6 +56,24 @@ async def test_what_was_not_answered_comes_first_after_a_restart(
         assert await second.got(7) == unanswered + new
 
 
+async def test_a_command_that_cannot_be_handed_on_is_refused_and_the_next_one_comes(
+    client: Client, reader: Running, stream: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take = reader.collector.deliver
+
+    async def deliver(command: commands.Command) -> None:
+        if command.verb == "poison":
+            raise RecursionError
+        await take(command)
+
+    monkeypatch.setattr(reader, "_deliver", deliver)
+    await reader.follow(stream)
+    bad, good = await post(client, stream, "poison"), await post(client, stream)
+    assert await reader.got(1) == [good]
+    told = await client.get(keys.done_key(keys.parse_commands(stream)[0], bad))
+    assert json.loads(told or "{}")["error"]["kind"] == "internal"
+
+
 async def test_who_speaks_is_known_from_the_stream(
     client: Client, reader: Running, town_id: str
 ) -> None:

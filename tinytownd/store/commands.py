@@ -18,7 +18,7 @@ import structlog
 from redis.exceptions import ResponseError
 
 from tinytownd import wire
-from tinytownd.domain.errors import BadInput, TimedOut, TownError
+from tinytownd.domain.errors import BadInput, Internal, TimedOut, TownError
 from tinytownd.domain.names import shown
 from tinytownd.redact import encode_error
 from tinytownd.store import keys
@@ -244,9 +244,18 @@ class CommandReader:
         for command, known in zip(commands, await pipe.execute(), strict=True):
             if known is None:
                 self._in_flight.add((command.entry.stream, command.entry.entry))
-                await self._deliver(command)
+                await self._hand_over(command)
             else:
                 await answer(self._client, command.entry, known)
+
+    async def _hand_over(self, command: Command) -> None:
+        """A command that brings us down must not do so again at every start: it is refused."""
+        try:
+            await self._deliver(command)
+        except Exception:
+            entry = command.entry
+            log.exception("command.fault", stream=entry.stream, verb=command.verb)
+            await self._refuse(entry.stream, entry.entry, entry.command, Internal())
 
     async def _refuse(self, stream: str, entry_id: str, command: str, error: TownError) -> None:
         log.warning("command.refused", stream=stream, entry=entry_id, error=error.message)
