@@ -153,6 +153,7 @@ class Run:
         if self.scenario.restarted:
             self.home.kill()
             self.home.ask(wire.HOME, "daemon.status")
+            until(self._is_quiet, "rest after the restart")
         town_id = self._id_on_disk()
         names = [(str(self.directory), "<dir>"), (str(self.home.base), "<base>")]
         if town_id:
