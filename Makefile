@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c const
 # Most tests wait for processes of their own: more of them at once than there are cores.
 WORKERS := 4
 PYTEST := $(BIN)/python -m pytest
-MANY := -n $(WORKERS)
+MANY := -n $(WORKERS) --dist worksteal
 
 STORE_TESTS = $(wildcard tests/store)
 

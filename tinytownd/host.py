@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import functools
-import json
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -22,8 +21,9 @@ from tinytownd.domain.deadlines import bound, shift
 from tinytownd.domain.errors import BadInput, TownError
 from tinytownd.domain.message import Round
 from tinytownd.domain.town import Town
+from tinytownd.door import Door, Server
 from tinytownd.environment import for_agent, secrets_of
-from tinytownd.home import Endpoint, Home
+from tinytownd.home import Home
 from tinytownd.place import Place
 from tinytownd.recovery import Finding
 from tinytownd.redact import hide_all, secret_values
@@ -33,9 +33,8 @@ from tinytownd.runtimes.catalogue import PRESETS, Runtime, executable
 from tinytownd.runtimes.process import RoundFiles
 from tinytownd.runtimes.tables import from_table
 from tinytownd.store import keys
-from tinytownd.store.acl import agent_acl
-from tinytownd.store.client import Client, drop_user, end, set_user
-from tinytownd.store.commands import Command, CommandReader
+from tinytownd.store.client import end
+from tinytownd.store.commands import Command
 from tinytownd.store.patience import patiently
 from tinytownd.store.town import TownStore
 from tinytownd.supervisor.host import limits
@@ -44,21 +43,14 @@ from tinytownd.supervisor.slots import Slots
 from tinytownd.supervisor.verdict import LONGEST_HOLD_MS
 
 log = structlog.get_logger(__name__)
-#: How long a round's last commands may take to be carried out, in seconds.
-DRAIN_SECONDS = 10.0
 
 
-class Around(Protocol):
+class Around(Server, Protocol):
     """What an open town needs of the daemon."""
 
     home: Home
-    client: Client
-    reader: CommandReader
     slots: Slots
     users_env: Mapping[str, str]
-
-    def agent_endpoint(self, user: str, password: str) -> Endpoint:
-        """How an agent's `tt` reaches the store."""
 
 
 class TownHost:
@@ -76,9 +68,8 @@ class TownHost:
         self._watched = Watched(around.home.config, place.config)
         self._supervisors: dict[str, Supervisor] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        #: Agents that may speak now, and the lock under which that changes.
-        self._inside: set[str] = set()
-        self._door = asyncio.Lock()
+        self._door = Door(around, town_id, place.directory)
+        self._hold: int | None = None
         self._desk = Desk(self.store, around.reader, place.directory, self)
 
     @property
@@ -143,22 +134,9 @@ class TownHost:
 
     async def enter(self, agent: Agent, running: Round) -> dict[str, str]:
         """Lets the round's process speak for the agent: its user, its stream, its environment."""
-        password = os.urandom(24).hex()
         files = self.files(running)
         files.create()
-        endpoint = self._around.agent_endpoint(self._user(agent), password)
-        told = {
-            "v": 1,
-            "socket": endpoint.socket,
-            "url": endpoint.url,
-            "user": endpoint.user,
-            "password": endpoint.password,
-            "town": self.id,
-            "agent": agent.id,
-            "dir": str(self.place.directory),
-        }
-        files.write(files.credentials, json.dumps(told))
-        await self.readmit(agent, running)
+        await self._door.open(agent.id, files)
         config = self.config
         env = for_agent(
             self._around.users_env, config, self.runtime(running.cli), self._around.home.bin
@@ -177,50 +155,15 @@ class TownHost:
 
     async def readmit(self, agent: Agent, running: Round) -> None:
         """The user and the stream of a round, by its credentials; waits for Redis."""
-        self._inside.add(agent.id)
-        await patiently(lambda: self._readmit(agent, running), town=self.id)
-
-    async def _readmit(self, agent: Agent, running: Round) -> None:
-        try:
-            told = json.loads(self.files(running).credentials.read_text())
-        except (OSError, ValueError) as error:
-            log.warning("round.no_credentials", agent=agent.name, error=str(error))
-            return
-        async with self._door:
-            if agent.id in self._inside:
-                await self._admit(agent, str(told.get("password", "")))
-
-    async def _admit(self, agent: Agent, password: str) -> None:
-        user = self._user(agent)
-        if self._around.agent_endpoint(user, password).user == user:
-            await set_user(self._around.client, agent_acl(user, password, self.id, agent.id))
-        await self._around.reader.follow(keys.commands_key(self.id, agent.id))
+        await self._door.open_again(agent.id, self.files(running))
 
     async def leave(self, agent: Agent) -> None:
         """After a round: waits for the agent's last commands, then takes its user away.
 
-        Waits for Redis, too: what this round still says must not be taken for the next one's. What
-        is not answered by then will not happen any more.
+        Waits for Redis, too: what this round still says must not be taken for the next one's.
         """
-        await patiently(lambda: self._leave(agent), town=self.id)
-
-    async def _leave(self, agent: Agent) -> None:
-        stream = keys.commands_key(self.id, agent.id)
-        await self._desk.dismiss(agent.id)
-        try:
-            async with asyncio.timeout(DRAIN_SECONDS):
-                while await self._around.client.xlen(stream):  # noqa: ASYNC110 -- a stream's length
-                    await asyncio.sleep(0.005)
-        except TimeoutError:
-            log.warning("round.not_drained", town=self.id, agent=agent.name)
-            await self._around.client.xtrim(stream, maxlen=0, approximate=False)
-        async with self._door:
-            self._inside.discard(agent.id)
-            self._around.reader.unfollow(stream)
-            await drop_user(self._around.client, self._user(agent))
-
-    def _user(self, agent: Agent) -> str:
-        return f"tt-{self.id}-{agent.id}"
+        await patiently(lambda: self._desk.dismiss(agent.id), town=self.id)
+        await self._door.close(agent.id)
 
     def files(self, running: Round) -> RoundFiles:
         """The files of a round."""
@@ -230,6 +173,14 @@ class TownHost:
 
     async def open(self) -> Town:
         """Loads the town, moves it where its directory is now, and starts its supervisors."""
+        self._hold = self.place.hold()
+        try:
+            return await self._open()
+        except BaseException:
+            self._let_go()
+            raise
+
+    async def _open(self) -> Town:
         town = await self.store.load()
         if town.meta.dir != str(self.place.directory):
             await self.store.transact(functools.partial(_moved, directory=self.place.directory))
@@ -257,6 +208,12 @@ class TownHost:
         await end(self._tasks.values())
         await self._desk.close()
         self._tasks.clear()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        if self._hold is not None:
+            os.close(self._hold)
+            self._hold = None
 
     async def deliver(self, command: Command) -> None:
         """Takes a command for this town. An agent's words are kept without its secrets."""
@@ -316,8 +273,7 @@ class TownHost:
             lambda town: [(a, town.rounds[a.round]) for a in town.agents.values() if a.round]
         )
         for agent, running in rounds:
-            if agent.id in self._inside:
-                await self._readmit(agent, running)
+            await self._door.mend(agent.id, self.files(running))
 
     # For `tt recover`, and after a reset
 
@@ -331,7 +287,7 @@ class TownHost:
 
     async def mend_streams(self) -> list[str]:
         """Mends the command streams that need it: their keys."""
-        agents = (keys.commands_key(self.id, agent) for agent in self._inside)
+        agents = (keys.commands_key(self.id, agent) for agent in self._door.inside)
         return await self._around.reader.check([keys.commands_key(self.id), *agents])
 
     async def supervise_anew(self, agent: Agent) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import secrets
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tinytownd.config_edit import template
-from tinytownd.domain.errors import BadInput, NotFound
+from tinytownd.domain.errors import BadInput, Conflict, NotFound
 from tinytownd.domain.names import check_name
 from tinytownd.files import directory_inside, read_text, refusal, write_atomic
 
@@ -65,6 +66,25 @@ class Place:
         write_atomic(self.private / ".gitignore", "*\n", within=self.directory)
         write_atomic(self.private / "town", secrets.token_hex(5) + "\n", within=self.directory)
         return True
+
+    def hold(self) -> int | None:
+        """A descriptor that keeps daemons of other homes out of the town for as long as it is open.
+
+        None where there is nothing to hold. Raises `Conflict`.
+        """
+        try:
+            fd = os.open(self.private, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError:
+            return None
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(fd)
+            raise Conflict(
+                f"the daemon of another home has the town in {self.directory} open",
+                hint="use that home (TINYTOWN_HOME), or end its daemon: tt daemon stop",
+            ) from None
+        return fd
 
 
 def place(directory: str) -> Place:

@@ -93,6 +93,16 @@ def test_a_copied_town_is_refused_with_the_fix(home: Home, tmp_path: Path) -> No
     assert town.states() == {first: "completed"}
 
 
+def test_a_town_is_open_in_one_home_only(home: Home, make_home: Make, tmp_path: Path) -> None:
+    town = home.town(tmp_path / "town")
+    other = make_home()
+    done = other.tt("status", cwd=town.directory, code=2)
+    assert "the daemon of another home has the town" in done.err
+    assert done.err.count("\n") <= 2
+    home.tt("daemon", "stop", cwd=tmp_path)
+    other.tt("status", cwd=town.directory)
+
+
 def test_a_deleted_town_is_offline_until_it_is_forgotten(home: Home, tmp_path: Path) -> None:
     town = home.town(tmp_path / "town")
     worked(town)

@@ -105,7 +105,7 @@ async def test_a_round_that_ends_waits_for_redis(
 async def test_what_a_round_said_is_not_taken_for_the_next_one(
     host: TownHost, client: Client, town_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tinytownd.host.DRAIN_SECONDS", 0.05)
+    monkeypatch.setattr("tinytownd.door.DRAIN_SECONDS", 0.05)
     await host.enter(ANN, RUNNING)
     stream = keys.commands_key(town_id, "a1")
     await post(client, stream, "task.complete")  # and nobody carries it out

@@ -113,13 +113,17 @@ def refuse_more_than_own(ctx: Context, permissions: str | None) -> None:
     own = ctx.speaker.agent
     if own is None:
         return
-    default = ctx.host.config.town.permissions
-    given, has = permissions or default, own.permissions or default
+    given, has = permissions or ctx.host.config.town.permissions, mode_of(ctx, own)
     if PERMISSIONS.index(given) > PERMISSIONS.index(has):
         raise BadInput(
             f"{own.name} has the permissions '{has}' and cannot give '{given}'",
             hint=f"a person may; or: tt spawn NAME --permissions {has}",
         )
+
+
+def mode_of(ctx: Context, agent: Agent) -> str:
+    """What an agent may do unasked: its own permissions, or the town's."""
+    return agent.permissions or ctx.host.config.town.permissions
 
 
 def make_room(ctx: Context, more: int) -> None:

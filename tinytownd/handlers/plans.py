@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tinytownd import planfile
-from tinytownd.domain.errors import PlanError
+from tinytownd.domain.errors import BadInput, PlanError
+from tinytownd.domain.names import PERMISSIONS
 from tinytownd.domain.plan import (
     Plan,
     PlanTask,
@@ -21,6 +22,7 @@ from tinytownd.domain.plan import (
 from tinytownd.domain.task import FINISHED, Task
 from tinytownd.domain.town import Town
 from tinytownd.handlers import views
+from tinytownd.handlers.agents import mode_of
 from tinytownd.handlers.registry import Answer, Context, verb
 
 #: The plan of `tasks.toml`: a town has one for now.
@@ -81,6 +83,7 @@ def push(ctx: Context, *, text: str, prune: bool = False, adopt_status: bool = F
     """Brings the town's plan to what the file says; what has started stays as it is."""
     town, plan = ctx.town, planfile.parse(text)
     refuse_taken_ids(town, plan)
+    refuse_commands(ctx, plan)
     done = Push()
     for definition in plan.tasks:
         push_one(ctx, plan, definition, done, adopt=adopt_status)
@@ -129,6 +132,25 @@ def leave(ctx: Context, task: Task, *, prune: bool) -> bool:
         ctx.town.event("task.cancelled", ctx.speaker.name, task=task.id, text=REMOVED)
         return True
     return False
+
+
+def refuse_commands(ctx: Context, plan: Plan) -> None:
+    """An agent that is held to less than everything puts no command into a plan: raises `BadInput`.
+
+    The agent `shell` would run it, which is held to nothing.
+    """
+    agent = ctx.speaker.agent
+    if agent is None or mode_of(ctx, agent) == PERMISSIONS[-1]:
+        return
+    known = {task.id: task.run for task in ctx.town.tasks.values()}
+    commands = {task.id: task.run for task in plan.tasks if task.run is not None}
+    for task, run in commands.items():
+        if run != known.get(task):
+            raise BadInput(
+                f"{agent.name} has the permissions '{mode_of(ctx, agent)}':"
+                f" it cannot give {task} a command",
+                hint="a person may push this plan",
+            )
 
 
 def refuse_taken_ids(town: Town, plan: Plan) -> None:
