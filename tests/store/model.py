@@ -236,10 +236,10 @@ class Machine(RuleBasedStateMachine):
     def no_decision(self) -> None:
         assert self.do(self.store.transact(lambda town: town.id)) == self.town
 
-    @precondition(lambda self: self.model.tasks)
+    @precondition(lambda self: self.model.tasks and not self.stale)
     @rule(pick=PICK, text=TEXTS, gone=st.booleans())
     def change(self, pick: int, text: str, gone: bool) -> None:
-        """A task is edited, or dropped."""
+        """A task is edited, or dropped; one of another writer's is not known before the next."""
         task = self._some_task(pick)
 
         async def run() -> None:
