@@ -96,7 +96,7 @@ bench-durability: $(VENV)/.dev ## What redis.durability costs, as a table for do
 	$(BIN)/python -m tests.benchmarks.durability
 
 soak: $(VENV)/.dev ## An hour's worth of rounds in fast motion: memory, descriptors, keys stay flat
-	$(BIN)/python -m tests.soak
+	$(BIN)/python -m tests.soak $(if $(ROUNDS),--rounds $(ROUNDS))
 
 fuzz: $(VENV)/.dev ## 100,000 hostile entries into a daemon's streams, SEED=n for a known run: is it unharmed?
 	$(BIN)/python -m tests.fuzz $(if $(SEED),--seed $(SEED))
