@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from tinytown_cli import client, events, live, output, places, planfile
+from tinytown_cli import client, events, live, output, places, planfile, progress
 from tinytown_cli.command import group, verb
 from tinytownd.domain.errors import BAD_INPUT, OK, WORK_FAILED, BadInput
 from tinytownd.wire import HOME
@@ -112,7 +112,7 @@ def _verdict(end: client.Data) -> int:
     if state == "none":
         output.error("there is no plan to conduct", "tt sync push")
         return BAD_INPUT
-    if state not in live.OVER:
+    if state not in progress.OVER:
         output.error("the conductor was switched off", "tt conductor")
         return WORK_FAILED
     failed = [t for t in end["tasks"] if t["state"] == "failed" and not t["group"]]

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from tinytown_cli import output, places, transport
@@ -24,12 +25,15 @@ _PRIVATE = (
 )
 
 
-def ensure() -> places.Endpoint:
-    """The endpoint of a daemon that runs; starts one if need be. Raises `Unavailable`."""
-    return places.ready_endpoint() or _start()
+def ensure(tell: Callable[[str], None] = output.note) -> places.Endpoint:
+    """The endpoint of a daemon that runs; starts one if need be, and says so.
+
+    Raises `Unavailable`, `BadInput`.
+    """
+    return places.ready_endpoint() or _start(tell)
 
 
-def _start() -> places.Endpoint:
+def _start(tell: Callable[[str], None]) -> places.Endpoint:
     """Of two that start a daemon at once, one daemon gives way: both wait for the other."""
     deadline = time.monotonic() + START_SECONDS
     child: subprocess.Popen[bytes] | None = None
@@ -38,7 +42,7 @@ def _start() -> places.Endpoint:
         endpoint = places.ready_endpoint()
         if endpoint and _answers(endpoint):
             if child and endpoint.pid == child.pid:
-                output.note(f"started tinytownd (pid {child.pid})")
+                tell(f"started tinytownd (pid {child.pid})")
                 child.returncode = 0  # it outlives us; Python would warn of it
             elif child:
                 _give_way(child, deadline)

@@ -10,10 +10,9 @@ from typing import Protocol
 
 from tinytown_cli import client, events, output, wording
 from tinytown_cli.options import chosen
+from tinytown_cli.progress import is_decisive, is_over
 from tinytown_cli.screen import Screen
 
-#: A plan in one of these states does not go on by itself.
-OVER = ("none", "completed", "failed", "stalled")
 #: At most five looks a second while things happen; one in two seconds when nothing does.
 _BUSY_SECONDS, _IDLE_SECONDS = 0.2, 2.0
 _BAR_CELLS = 24
@@ -44,12 +43,6 @@ def follow(target: client.Target, after: str) -> client.Data:
                 view.show(status)
                 return status
             _wait_for_news(stream, view)
-
-
-def is_over(status: client.Data) -> bool:
-    """Whether there is nothing more to follow."""
-    conductor = status["conductor"]
-    return not conductor["on"] or conductor["plan"]["state"] in OVER
 
 
 def _wait_for_news(stream: events.Stream, view: View) -> None:
@@ -93,7 +86,7 @@ class Lines:
 
 
 def _decisive(batch: list[events.Event]) -> bool:
-    return any(str(e["event"]).startswith(("plan.", "conductor.")) for e in batch)
+    return any(is_decisive(e["event"]) for e in batch)
 
 
 class Frames:

@@ -118,30 +118,33 @@ def _address(told: dict[str, str | None]) -> Address:
     )
 
 
-def town_directory() -> Path:
-    """The town that is meant: after `-t`, in the environment, or the nearest one upward.
+def town_directory(named: str | os.PathLike[str] = "") -> Path:
+    """The town that is meant: named, after `-t`, in the environment, or the nearest one upward.
 
     Raises `NotFound` when there is none, `BadInput` for an agent that means another's town.
     """
     agent = credentials()
     if agent is None:
-        return _named_town() or _nearest_town(Path.cwd())
-    if chosen.town and (_named_town() or agent.directory).resolve() != agent.directory.resolve():
-        raise BadInput("an agent speaks in its own town only")
+        return _named_town(named) or _nearest_town(Path.cwd())
+    if named or chosen.town:
+        meant = _named_town(named) or agent.directory
+        if meant.resolve() != agent.directory.resolve():
+            raise BadInput("an agent speaks in its own town only")
     return agent.directory
 
 
-def _named_town() -> Path | None:
-    for origin, named in (
-        ("--town", chosen.town),
-        ("TINYTOWN_TOWN_DIR", os.environ.get("TINYTOWN_TOWN_DIR")),
-        ("TINYTOWN_TOWN", os.environ.get("TINYTOWN_TOWN")),
+def _named_town(named: str | os.PathLike[str]) -> Path | None:
+    for origin, directory in (
+        ("", named),
+        ("--town: ", chosen.town),
+        ("TINYTOWN_TOWN_DIR: ", os.environ.get("TINYTOWN_TOWN_DIR")),
+        ("TINYTOWN_TOWN: ", os.environ.get("TINYTOWN_TOWN")),
     ):
-        if named:
-            directory = Path(named).expanduser().absolute()
-            if not (directory / SETTINGS).exists() and not (directory / ".tt" / "town").exists():
-                raise NotFound(f"{origin}: there is no town in {directory}", hint="tt init")
-            return directory
+        if directory:
+            path = Path(directory).expanduser().absolute()
+            if not (path / SETTINGS).exists() and not (path / ".tt" / "town").exists():
+                raise NotFound(f"{origin}there is no town in {path}", hint="tt init")
+            return path
     return None
 
 

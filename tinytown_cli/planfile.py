@@ -47,24 +47,24 @@ def path() -> Path:
     return places.town_directory() / places.PLAN
 
 
-def read(*, missing: str | None = None) -> str:
+def read(file: Path | None = None, *, missing: str | None = None) -> str:
     """The file's text, or `missing` where there is none. Raises `NotFound`, `BadInput`."""
-    file = path()
+    file = file or path()
     try:
         raw = file.read_bytes()
     except FileNotFoundError:
         if missing is not None:
             return missing
-        raise NotFound(f"there is no {places.PLAN} in this town", hint="tt plan --init") from None
+        raise NotFound(f"there is no {file.name} in this town", hint="tt plan --init") from None
     except OSError as error:
         raise BadInput(f"{file} cannot be read: {error.strerror}") from None
     if len(raw) > MAX_PLAN_BYTES:
-        raise BadInput(f"{places.PLAN} is larger than {MAX_PLAN_BYTES // 2**20} MiB")
+        raise BadInput(f"{file.name} is larger than {MAX_PLAN_BYTES // 2**20} MiB")
     try:
         return raw.decode()
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
-        raise BadInput(f"{places.PLAN}:{line}: the file is not UTF-8 text") from None
+        raise BadInput(f"{file.name}:{line}: the file is not UTF-8 text") from None
 
 
 def create() -> Path:
@@ -80,14 +80,15 @@ def create() -> Path:
     return file
 
 
-def replace(before: str, after: str) -> None:
+def replace(before: str, after: str, file: Path | None = None) -> None:
     """Puts the new text in the place of the one that was read; keeps mode and symbolic links.
 
     Raises `Conflict` when somebody else has changed the file meanwhile, `BadInput`.
     """
-    if read(missing="") != before:
-        raise Conflict(f"{places.PLAN} was changed meanwhile", hint="tt sync pull again")
-    target = path().resolve()
+    file = file or path()
+    if read(file, missing="") != before:
+        raise Conflict(f"{file.name} was changed meanwhile", hint="tt sync pull again")
+    target = file.resolve()
     temporary: Path | None = None
     try:
         mode = target.stat().st_mode & 0o777 if target.exists() else 0o644
@@ -95,10 +96,10 @@ def replace(before: str, after: str) -> None:
             raise PermissionError(13, "it is read-only")
         fd, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
         temporary = Path(name)
-        with os.fdopen(fd, "w", encoding="utf-8", newline="") as file:
+        with os.fdopen(fd, "w", encoding="utf-8", newline="") as new:
             os.fchmod(fd, mode)
-            file.write(after)
-            file.flush()
+            new.write(after)
+            new.flush()
             os.fsync(fd)  # else a crash can leave the new name with no content
         temporary.replace(target)
     except OSError as error:

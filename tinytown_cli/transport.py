@@ -1,16 +1,19 @@
 """One connection to Redis: a plain socket and hiredis, since redis-py alone costs 100 ms to import.
 
-RESP3, so that a connection that is subscribed can still run commands.
+RESP3, so that a connection that is subscribed can still run commands. `Codec` and the functions
+around it do no I/O: the Python API speaks through them, too, over connections of its own kind.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import time
 import urllib.parse
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 
 import hiredis
 
@@ -19,14 +22,49 @@ from tinytownd.domain.errors import BadInput, Unavailable
 
 # sizeof(sockaddr_un.sun_path) less its closing NUL, unix(7).
 _SOCKET_PATH_LIMIT = 107
-_CONNECT_SECONDS = 5.0
+#: A server that is silent for so long when it owes an answer, or a connection, is lost.
+SILENT_SECONDS = 5.0
 # What a server says that comes up, or whose users are being made anew: worth another try.
 _PASSING = ("WRONGPASS", "NOAUTH", "LOADING", "BUSY", "MASTERDOWN", "TRYAGAIN")
-_NOTHING = object()
+#: What `Codec.next` returns when it needs more bytes.
+MORE = object()
 
 
 class Lost(Exception):
     """The connection failed, or could not be made; another try may do better."""
+
+
+class Codec:
+    """What is said over a connection, without the connection: bytes in, messages out."""
+
+    def __init__(self) -> None:
+        self._reader = hiredis.Reader(encoding="utf-8", errors="replace", notEnoughData=MORE)
+
+    def feed(self, data: bytes) -> None:
+        """Takes what came. Raises `Lost` for nothing: that is the end of a stream."""
+        if not data:
+            raise Lost("the server closed the connection")
+        self._reader.feed(data)
+
+    def next(self) -> object:
+        """The next reply or push, a `hiredis.ReplyError` for a refusal, or `MORE`."""
+        message: object = self._reader.gets()
+        return message
+
+
+def packed(commands: Iterable[list[str]]) -> bytes:
+    """Commands as they travel."""
+    # The stub of pack_command wants a tuple of exactly one.
+    return b"".join(hiredis.pack_command(tuple(one)) for one in commands)  # type: ignore[arg-type]
+
+
+def opening(address: Address) -> list[list[str]]:
+    """The commands that begin a connection: who we are, and where."""
+    hello = ["HELLO", "3"]
+    if address.password:
+        hello += ["AUTH", address.user or "default", address.password]
+    database = _database(address.url)
+    return [hello, *([["SELECT", database]] if database != "0" else [])]
 
 
 class Link:
@@ -34,28 +72,26 @@ class Link:
 
     def __init__(self, address: Address) -> None:
         self._socket = _connect(address)
-        self._reader = hiredis.Reader(encoding="utf-8", errors="replace", notEnoughData=_NOTHING)
-        hello: list[str] = ["HELLO", "3"]
-        if address.password:
-            hello += ["AUTH", address.user or "default", address.password]
-        database = _database(address.url)
-        opening = [hello, *([["SELECT", database]] if database != "0" else [])]
-        self._skip = len(opening)
-        self.write(*opening)
+        self._codec = Codec()
+        first = opening(address)
+        self._skip = len(first)
+        self.write(*first)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends the connection."""
         self._socket.close()
 
     def write(self, *commands: list[str]) -> None:
         """Sends commands in one write. Raises `Lost`."""
         try:
             self._socket.settimeout(None)
-            # The stub of pack_command wants a tuple of exactly one.
-            packed = (hiredis.pack_command(tuple(c)) for c in commands)  # type: ignore[arg-type]
-            self._socket.sendall(b"".join(packed))
+            self._socket.sendall(packed(commands))
         except OSError as error:
             raise Lost(str(error)) from None
 
@@ -63,17 +99,17 @@ class Link:
         """The next reply or push. Raises `TimeoutError`, `Lost`, `Unavailable`."""
         until = None if seconds is None else time.monotonic() + seconds
         while True:
-            message = self._reader.gets()
-            if message is _NOTHING:
+            message = self._codec.next()
+            if message is MORE:
                 self._receive(until)
             elif isinstance(message, hiredis.ReplyError):
-                raise _refusal(str(message))
+                raise refusal(str(message))
             elif self._skip and not isinstance(message, hiredis.PushNotification):
                 self._skip -= 1
             else:
                 return message
 
-    def ask(self, *command: str, seconds: float = _CONNECT_SECONDS) -> object:
+    def ask(self, *command: str, seconds: float = SILENT_SECONDS) -> object:
         """One command and its reply; a server that is silent for so long is `Lost`."""
         self.write(list(command))
         try:
@@ -91,9 +127,7 @@ class Link:
             raise
         except OSError as error:
             raise Lost(str(error)) from None
-        if not data:
-            raise Lost("the server closed the connection")
-        self._reader.feed(data)
+        self._codec.feed(data)
 
 
 def _database(url: str) -> str:
@@ -105,51 +139,74 @@ def _database(url: str) -> str:
     return "0" if parts.scheme == "unix" else parts.path.strip("/") or "0"
 
 
-def _connect(address: Address) -> socket.socket:
+class Place(NamedTuple):
+    """Where a server is: the path of a Unix socket, or a host with a port, behind TLS or not."""
+
+    path: Path | None
+    host: str = ""
+    port: int = 0
+    tls: bool = False
+
+
+def place(address: Address) -> Place:
+    """Where to connect to. Raises `BadInput` for a URL that is none of Redis."""
+    parts = urllib.parse.urlsplit(address.url)
+    if address.socket or parts.scheme == "unix":
+        return Place(Path(address.socket or urllib.parse.unquote(parts.path)))
+    if parts.scheme not in ("redis", "rediss"):
+        raise BadInput(f"{address.url} is not the address of a Redis", hint="redis://host:6379")
+    return Place(None, parts.hostname or "localhost", parts.port or 6379, parts.scheme == "rediss")
+
+
+@contextlib.contextmanager
+def short(path: Path) -> Iterator[str]:
+    """A spelling of a socket's path that is within the system's limit, for as long as it is used.
+
+    Raises OSError.
+    """
+    if len(os.fsencode(path)) <= _SOCKET_PATH_LIMIT:
+        yield str(path)
+        return
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        if address.url and not address.url.startswith("unix:"):
-            return _connect_tcp(address.url)
-        named = urllib.parse.unquote(urllib.parse.urlsplit(address.url).path)
-        path = Path(address.socket or named)
-        return _connect_unix(path)
+        yield f"/proc/self/fd/{directory}/{path.name}"
+    finally:
+        os.close(directory)
+
+
+def _connect(address: Address) -> socket.socket:
+    where = place(address)
+    try:
+        return _connect_unix(where.path) if where.path else _connect_tcp(where)
     except OSError as error:
         raise Lost(error.strerror or str(error)) from None
 
 
 def _connect_unix(path: Path) -> socket.socket:
     link = socket.socket(socket.AF_UNIX)
-    link.settimeout(_CONNECT_SECONDS)
+    link.settimeout(SILENT_SECONDS)
     try:
-        if len(os.fsencode(path)) <= _SOCKET_PATH_LIMIT:
-            link.connect(str(path))
-            return link
-        directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            link.connect(f"/proc/self/fd/{directory}/{path.name}")
-        finally:
-            os.close(directory)
+        with short(path) as spelled:
+            link.connect(spelled)
     except OSError:
         link.close()
         raise
     return link
 
 
-def _connect_tcp(url: str) -> socket.socket:
-    parts = urllib.parse.urlsplit(url)
-    if parts.scheme not in ("redis", "rediss"):
-        raise BadInput(f"{url} is not the address of a Redis", hint="redis://host:6379")
-    host = parts.hostname or "localhost"
-    link = socket.create_connection((host, parts.port or 6379), timeout=_CONNECT_SECONDS)
+def _connect_tcp(where: Place) -> socket.socket:
+    link = socket.create_connection((where.host, where.port), timeout=SILENT_SECONDS)
     link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     link.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    if parts.scheme == "redis":
+    if not where.tls:
         return link
     import ssl  # noqa: PLC0415  # 20 ms that only a server behind TLS need cost
 
-    return ssl.create_default_context().wrap_socket(link, server_hostname=host)
+    return ssl.create_default_context().wrap_socket(link, server_hostname=where.host)
 
 
-def _refusal(said: str) -> Exception:
+def refusal(said: str) -> Exception:
+    """What a refusal of the server's means: `Lost`, `BadInput` or `Unavailable`."""
     if said.startswith(_PASSING):
         return Lost(said)
     if said.startswith("NOPERM"):

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.scripted import AGENT, TOWN, FakeDaemon, Tt
-from tinytown_cli import client, launch, places, transport
+from tinytown_cli import client, conversation, launch, places, transport
 from tinytownd import wire
 from tinytownd.domain import errors
 
@@ -51,7 +51,7 @@ def test_a_reply_that_was_not_heard_is_looked_up(daemon: FakeDaemon, town: Path)
 def test_silence_opens_the_town_once_and_ends_at_the_deadline(
     daemon: FakeDaemon, town: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client, "_QUIET_SECONDS", 0.05)
+    monkeypatch.setattr(conversation, "QUIET_SECONDS", 0.05)
     daemon.mute.add("agent.list")
     with pytest.raises(errors.TimedOut) as raised:
         client.send(TARGET._replace(directory=town), "agent.list", {}, seconds=0.5)
@@ -164,8 +164,8 @@ def test_the_hot_path_imports_little(daemon: FakeDaemon, town: Path) -> None:
         *(
             f"tinytown_cli.{name}"
             for name in (
-                *("app", "client", "command", "launch", "layout", "options", "output"),
-                *("places", "tasks", "transport"),
+                *("app", "client", "command", "conversation", "launch", "layout", "options"),
+                *("output", "places", "tasks", "transport"),
             )
         ),
     }

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
+
 from tests.store.steps import Cut, post, running, until
 from tinytownd.home import Endpoint
 from tinytownd.store import keys
@@ -40,4 +43,32 @@ async def test_a_reader_of_nothing_notices_that_the_server_is_away(
                 return reader.revived > 0
 
             await until(revived)
+        await cut_client.aclose()
+
+
+async def test_nothing_is_read_before_the_server_is_as_it_was(
+    server: Endpoint,
+    tmp_path: Path,
+    client: Client,
+    town_id: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A connection of the pool that was lost, too: then the users were not made again."""
+    stream = keys.commands_key(town_id)
+    async with Cut(server, tmp_path / "cut.sock") as cut:
+        cut_client = connect(cut.endpoint, blocking=True)
+        async with running(cut_client, client) as reader:
+            tries: list[int] = []
+
+            async def revive() -> None:
+                tries.append(len(reader.collector.commands))
+                if len(tries) < 3:
+                    raise RedisConnectionError("Connection closed by server.")
+
+            monkeypatch.setattr(reader, "_revive", revive)
+            await reader.follow(stream)
+            await cut.hang_up()
+            await post(client, stream)
+            await reader.got(1)
+            assert tries == [0, 0, 0]
         await cut_client.aclose()

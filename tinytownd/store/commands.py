@@ -178,12 +178,23 @@ class CommandReader:
                 log.warning("commands.broken", error=str(error), seconds=wait)
             finally:
                 self._reader_id = 0
+            wait = await self._come_back(wait)
+
+    async def _come_back(self, wait: float) -> float:
+        """Waits until the server is as it was, with its users; how long it waited last.
+
+        A reader that went on without would answer nobody: clients of an external server that was
+        started anew are unknown to it.
+        """
+        while True:
             await asyncio.sleep(wait)
             wait = min(wait * 2, LONGEST_WAIT)
             try:
                 await self._revive()
             except (*LOST, ResponseError, TownError) as error:
                 log.warning("redis.still_away", error=str(error), seconds=wait)
+            else:
+                return wait
 
     @contextlib.asynccontextmanager
     async def _connection(self) -> AsyncIterator[redis.asyncio.Redis]:

@@ -1,0 +1,69 @@
+"""Tinytown in Python: `async with Town.connect(".") as town`. docs/python-api.md shows how.
+
+Runs in asyncio and in trio, by anyio.
+"""
+
+from tinytown_cli.api.agents import Agent, AgentOptions
+from tinytown_cli.api.errors import Closed, TaskCancelled, TaskError, TaskFailed, TaskHeld
+from tinytown_cli.api.following import Events, Mail
+from tinytown_cli.api.plans import Backlog, Plan
+from tinytown_cli.api.records import (
+    AgentInfo,
+    Conductor,
+    Event,
+    Message,
+    PlanInfo,
+    PlanStatus,
+    Pushed,
+    Round,
+    Status,
+    TaskInfo,
+)
+from tinytown_cli.api.tasks import Task
+from tinytown_cli.api.town import Town
+from tinytownd.domain.errors import (
+    Ambiguous,
+    BadInput,
+    Conflict,
+    IllegalTransition,
+    NotFound,
+    PlanError,
+    TimedOut,
+    TownError,
+    Unavailable,
+)
+
+__all__ = [
+    "Agent",
+    "AgentInfo",
+    "AgentOptions",
+    "Ambiguous",
+    "Backlog",
+    "BadInput",
+    "Closed",
+    "Conductor",
+    "Conflict",
+    "Event",
+    "Events",
+    "IllegalTransition",
+    "Mail",
+    "Message",
+    "NotFound",
+    "Plan",
+    "PlanError",
+    "PlanInfo",
+    "PlanStatus",
+    "Pushed",
+    "Round",
+    "Status",
+    "Task",
+    "TaskCancelled",
+    "TaskError",
+    "TaskFailed",
+    "TaskHeld",
+    "TaskInfo",
+    "TimedOut",
+    "Town",
+    "TownError",
+    "Unavailable",
+]

@@ -1,0 +1,301 @@
+"""What comes back: frozen records in the shapes of docs/protocol.md.
+
+Names are the protocol's, but `from`, which is Python's own word: a message's is its `sender`.
+Times are aware datetimes in UTC. Fields of a later version are ignored.
+"""
+
+from __future__ import annotations
+
+import functools
+import types
+import typing
+from dataclasses import MISSING, dataclass, fields
+from datetime import datetime
+from typing import Any, Literal, TypeVar
+
+from tinytownd.domain.errors import Unavailable
+
+R = TypeVar("R", bound="Record")
+
+Priority = Literal["low", "normal", "high", "urgent"]
+Kind = Literal["request", "query", "info", "ack"]
+TaskState = Literal["pending", "assigned", "running", "completed", "failed", "cancelled"]
+AgentState = Literal[
+    "starting", "idle", "working", "paused", "draining", "cold", "stopped", "error"
+]
+MessageState = Literal["waiting", "delivered", "acknowledged"]
+PlanState = Literal["none", "waiting", "running", "completed", "failed", "stalled"]
+#: Our word to the protocol's, where that is one of Python's own.
+_RENAMED = {"sender": "from"}
+
+
+class Record:
+    """What can be read out of an object of the protocol."""
+
+
+@dataclass(frozen=True)
+class TaskInfo(Record):
+    """A task as it stood. `result` is what came of it, `error` why it failed."""
+
+    id: str
+    description: str
+    state: TaskState
+    agent: str | None
+    result: str | None
+    error: str | None
+    depends_on: tuple[str, ...]
+    parent: str | None
+    tags: tuple[str, ...]
+    priority: Priority
+    attempts: int
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    plan: str | None
+    epic: bool
+    run: str | None
+    waits_for: tuple[str, ...]
+    not_before: datetime | None
+    group: bool
+
+    @property
+    def finished(self) -> bool:
+        """Whether it is completed, failed or cancelled."""
+        return self.state in ("completed", "failed", "cancelled")
+
+
+@dataclass(frozen=True)
+class Hold(Record):
+    """Why an agent may not start a round before a time."""
+
+    until: datetime
+    reason: str
+
+
+@dataclass(frozen=True)
+class Waiting(Record):
+    """What waits for an agent: tasks that were handed out, messages of each kind."""
+
+    tasks: int
+    request: int
+    query: int
+    info: int
+    ack: int
+
+
+@dataclass(frozen=True)
+class AgentInfo(Record):
+    """An agent as it stood; `desired` is what a person wants of it: run, pause, close, stop."""
+
+    id: str
+    name: str
+    state: AgentState
+    desired: str
+    cli: str
+    model: str | None
+    role: str | None
+    nickname: str | None
+    parent: str | None
+    task: str | None
+    rounds: int
+    rounds_since_start: int
+    max_rounds: int | None
+    silence_seconds: int | None
+    wall_seconds: int | None
+    permissions: str | None
+    session: str | None
+    since: datetime
+    hold: Hold | None
+    error: str | None
+    waiting: Waiting
+
+
+@dataclass(frozen=True)
+class Message(Record):
+    """A message; `claimed_sender` is in whose name a person sent it."""
+
+    id: str
+    sender: str
+    to: str
+    kind: Kind
+    priority: Priority
+    text: str
+    state: MessageState
+    sent_at: datetime
+    delivered_at: datetime | None
+    acknowledged_at: datetime | None
+    round: int | None
+    reply_to: str | None
+    claimed_sender: str | None
+
+
+@dataclass(frozen=True)
+class Round(Record):
+    """One process of an agent's CLI; `outcome` is None while it runs. Cost is in US dollars."""
+
+    round: int
+    agent: str
+    task: str | None
+    outcome: str | None
+    started_at: datetime
+    ended_at: datetime | None
+    seconds: float
+    input_tokens: int | None
+    output_tokens: int | None
+    cost_usd: float | None
+    error: str | None
+
+
+@dataclass(frozen=True)
+class Event(Record):
+    """One line of the town's history; what it does not concern is None."""
+
+    id: str
+    at: datetime
+    event: str
+    actor: str
+    agent: str | None = None
+    task: str | None = None
+    message: str | None = None
+    round: int | None = None
+    text: str | None = None
+
+
+@dataclass(frozen=True)
+class PlanInfo(Record):
+    """The plan as a whole: its tasks that somebody executes, by state."""
+
+    description: str | None
+    state: PlanState
+    total: int
+    completed: int
+    failed: int
+    cancelled: int
+    running: int
+    pending: int
+
+
+@dataclass(frozen=True)
+class Conductor(Record):
+    """Whether the plan is handed out, and how far it is."""
+
+    on: bool
+    plan: PlanInfo
+
+
+@dataclass(frozen=True)
+class TownInfo(Record):
+    """Which town it is; `dir` is its directory."""
+
+    id: str
+    name: str
+    dir: str
+
+
+@dataclass(frozen=True)
+class Counts(Record):
+    """How many tasks there are, by state, and by agent and state."""
+
+    by_state: dict[str, int]
+    by_agent: dict[str, dict[str, int]]
+
+
+@dataclass(frozen=True)
+class Status(Record):
+    """The town at a glance, after the event with the id `event`; `rounds` are the last ten."""
+
+    town: TownInfo
+    conductor: Conductor
+    agents: tuple[AgentInfo, ...]
+    tasks: Counts
+    messages: dict[str, int]
+    backlog: int
+    rounds: tuple[Round, ...]
+    event: str
+
+
+@dataclass(frozen=True)
+class Missing(Record):
+    """An agent that the plan needs and that cannot work; `state` is None where it is no member."""
+
+    name: str
+    tasks: tuple[str, ...]
+    state: AgentState | None
+
+
+@dataclass(frozen=True)
+class PlanStatus(Record):
+    """How far the plan is, after the event with the id `event`."""
+
+    conductor: Conductor
+    tasks: tuple[TaskInfo, ...]
+    agents: tuple[AgentInfo, ...]
+    missing: tuple[Missing, ...]
+    event: str
+
+    @property
+    def state(self) -> PlanState:
+        """The plan's state."""
+        return self.conductor.plan.state
+
+
+@dataclass(frozen=True)
+class Change(Record):
+    """What a push did to a task, and why where it did not do what the file says."""
+
+    id: str
+    state: TaskState
+    why: str | None
+
+
+@dataclass(frozen=True)
+class Pushed(Record):
+    """What a push of a plan did, task by task."""
+
+    added: tuple[Change, ...]
+    updated: tuple[Change, ...]
+    unchanged: tuple[Change, ...]
+    kept: tuple[Change, ...]
+    removed: tuple[Change, ...]
+    plan: PlanInfo
+
+
+def read(shape: type[R], told: dict[str, Any]) -> R:
+    """An object of the protocol as its record. Raises `Unavailable` where a field is missing."""
+    found = {}
+    for name, (key, wanted, needed) in _fields(shape).items():  # type: ignore[arg-type]  # mypy takes no class for hashable
+        if key in told:
+            found[name] = _value(wanted, told[key])
+        elif needed:
+            raise Unavailable(
+                f"the daemon speaks another version: its {shape.__name__} has no {key!r}",
+                hint="tt daemon restart",
+            )
+    return shape(**found)
+
+
+@functools.cache
+def _fields(shape: Any) -> dict[str, tuple[str, Any, bool]]:
+    """Field to what the protocol calls it, its type, and whether it must be there."""
+    hints = typing.get_type_hints(shape)
+    return {
+        one.name: (_RENAMED.get(one.name, one.name), hints[one.name], one.default is MISSING)
+        for one in fields(shape)
+    }
+
+
+def _value(wanted: Any, told: Any) -> Any:
+    """What was told in JSON as the type that is wanted."""
+    if typing.get_origin(wanted) is types.UnionType:
+        (wanted,) = (one for one in typing.get_args(wanted) if one is not types.NoneType)
+    if told is None:
+        return None
+    if typing.get_origin(wanted) is tuple:
+        return tuple(_value(typing.get_args(wanted)[0], one) for one in told)
+    if wanted is datetime:
+        return datetime.fromisoformat(told)
+    return read(wanted, told) if _is_record(wanted) else told
+
+
+def _is_record(wanted: Any) -> bool:
+    return isinstance(wanted, type) and issubclass(wanted, Record)

@@ -1,0 +1,185 @@
+"""The way in: a town that is open, its team, its work and its mail."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Unpack
+
+from tinytown_cli import conversation
+from tinytown_cli.api.agents import Agent, AgentOptions, AgentRef, find, name_of, send
+from tinytown_cli.api.connections import Connections
+from tinytown_cli.api.following import Events, Mail
+from tinytown_cli.api.plans import Backlog, Plan
+from tinytown_cli.api.records import Event, Kind, Message, Status, TaskState, TownInfo, read
+from tinytown_cli.api.session import Deadline, Session, ref
+from tinytown_cli.api.tasks import Task, tasks_in
+
+
+class Town:
+    """An open town: `async with Town.connect(".") as town`. For one event loop and thread.
+
+    Any number of calls may be under way at once; one that is cancelled may have happened. All raise
+    `TownError`s: what the daemon refused a command with, `Unavailable` when there is no daemon or
+    no Redis, `TimedOut`, and `Closed` when the town is.
+    """
+
+    def __init__(self, session: Session, info: TownInfo) -> None:
+        self._session = session
+        self.id, self.name, self.directory = info.id, info.name, Path(info.dir)
+        self.plan = Plan(session, self.directory)
+        self.backlog = Backlog(session)
+
+    def __repr__(self) -> str:
+        return f"<Town {self.name} in {self.directory}>"
+
+    @classmethod
+    @asynccontextmanager
+    async def connect(cls, directory: str | os.PathLike[str] = "") -> AsyncIterator[Town]:
+        """Opens the town in a directory, or, without one, that which `tt` would mean here.
+
+        Starts the daemon if none runs. Inside an agent's process it is the agent that speaks, and
+        in its own town only. Raises `NotFound` where there is no town.
+        """
+        connections = Connections()
+        try:
+            session = Session(connections, await conversation.here(connections, directory))
+            status = await session.ask("town.status")
+            yield cls(session, read(TownInfo, status["town"]))
+        finally:
+            await connections.aclose()
+
+    async def status(self) -> Status:
+        """The town at a glance."""
+        return read(Status, await self._session.ask("town.status"))
+
+    async def spawn(self, name: str, **options: Unpack[AgentOptions]) -> Agent:
+        """Adds an agent to the team; one that is there and is the same is that one.
+
+        Raises `Conflict` where it is there and differs, `BadInput`.
+        """
+        reply = await self._session.ask("agent.spawn", name=name, **options)
+        return Agent(self._session, reply["agent"])
+
+    async def agent(self, name: str) -> Agent:
+        """The agent of that name. Raises `NotFound`."""
+        return await find(self._session, name)
+
+    async def agents(self) -> list[Agent]:
+        """The team, in the order it was spawned."""
+        told = (await self._session.ask("agent.list"))["agents"]
+        return [Agent(self._session, one) for one in told]
+
+    async def task(self, task: str | Task) -> Task:
+        """The task with that id, or the only one whose id starts so.
+
+        Raises `NotFound`, `Ambiguous`.
+        """
+        return Task(self._session, (await self._session.ask("task.show", task=ref(task)))["task"])
+
+    async def tasks(
+        self,
+        *,
+        state: TaskState | None = None,
+        agent: AgentRef | None = None,
+        tag: str | None = None,
+    ) -> list[Task]:
+        """All tasks that fit, in the order they were made."""
+        who = None if agent is None else name_of(agent)
+        reply = await self._session.ask("task.list", state=state, agent=who, tag=tag)
+        return tasks_in(self._session, reply)
+
+    async def current_task(self) -> Task | None:
+        """What the agent inside whose process this runs works on."""
+        told = (await self._session.ask("task.current"))["task"]
+        return Task(self._session, told) if told else None
+
+    async def wait_for_idle(self, *agents: AgentRef, timeout: float | None = None) -> list[Task]:
+        """Waits until these agents, or all, do nothing, nor are about to.
+
+        Returns those of their tasks that have failed; raises `TimedOut` after so many seconds.
+        """
+        names = [name_of(agent) for agent in agents]
+        who = f"{', '.join(names)} {'is' if len(names) == 1 else 'are'}" if names else "the team is"
+        return await self._waited(f"{who} still not idle", timeout, agents=names or None)
+
+    async def wait_until_done(self, timeout: float | None = None) -> list[Task]:
+        """Waits until nothing is open, runs, or would start a round; the tasks that have failed.
+
+        Raises `TimedOut` after so many seconds.
+        """
+        return await self._waited("the town's work is still not done", timeout, all=True)
+
+    async def _waited(self, what: str, timeout: float | None, **args: object) -> list[Task]:
+        failed = await self._session.wait(what, Deadline(timeout), **args)
+        return [Task(self._session, one) for one in failed]
+
+    async def send(
+        self,
+        to: AgentRef,
+        text: str,
+        *,
+        kind: Kind = "request",
+        urgent: bool = False,
+        reply_to: str | Message | None = None,
+        sender: str | None = None,
+    ) -> Message:
+        """Sends a message to an agent, or to the `conductor`.
+
+        `sender` is in whose name, where a person says so; it is recorded as said. Raises
+        `BadInput`, `NotFound`, `Conflict` when the mailbox is full.
+        """
+        (sent,) = await send(
+            self._session, text, kind, urgent, reply_to, to=name_of(to), sender=sender
+        )
+        return sent
+
+    async def broadcast(
+        self, text: str, *, kind: Kind = "request", urgent: bool = False
+    ) -> list[Message]:
+        """Sends a message to the whole team. Raises `BadInput` where there is nobody."""
+        return await send(self._session, text, kind, urgent, None, to=None)
+
+    async def inbox(
+        self, agent: AgentRef | None = None, *, everything: bool = False
+    ) -> list[Message]:
+        """The messages that wait: for an agent, or for all; for an agent that asks, its own.
+
+        With `everything`, every message that the town still has, read ones too.
+        """
+        who = None if agent is None else name_of(agent)
+        reply = await self._session.ask("message.inbox", agent=who, all=everything)
+        return [read(Message, one) for one in reply["messages"]]
+
+    def messages(self, mailbox: AgentRef = "conductor", *, waiting: bool = False) -> Mail:
+        """The messages to an agent, or to the `conductor`, as they arrive; see `Mail`.
+
+        Not for agents: they are given theirs. Raises `NotFound` when it begins.
+        """
+        return Mail(self._session, name_of(mailbox), waiting=waiting)
+
+    def events(self, since: str | Event | None = None) -> Events:
+        """What happens from now on, or after the event `since` (`"0"`: all); see `Events`.
+
+        Not for agents. Raises `BadInput` for what is no event's id.
+        """
+        return Events(self._session, since)
+
+    async def history(
+        self, *, agent: AgentRef | None = None, task: str | Task | None = None, limit: int = 100
+    ) -> list[Event]:
+        """The last events, about an agent or a task or everything, the oldest first."""
+        who = None if agent is None else name_of(agent)
+        what = None if task is None else ref(task)
+        reply = await self._session.ask("town.history", agent=who, task=what, limit=limit)
+        return [read(Event, one) for one in reply["events"]]
+
+    async def stop(self, *, now: bool = False) -> None:
+        """Closes all agents when their rounds are over, or `now`. `start` brings them back."""
+        await self._session.ask("town.stop", now=now)
+
+    async def start(self) -> None:
+        """Brings all agents back."""
+        await self._session.ask("town.start")
