@@ -41,7 +41,7 @@ from tinytownd.towns import Towns
 
 log = structlog.get_logger(__name__)
 #: How long `tt daemon stop --kill` waits for the rounds that it ends, in seconds.
-KILL_SECONDS = 60.0
+KILL_SECONDS = 25.0  # less than a client waits for the answer
 #: How long a town may take to say which rounds run, in seconds.
 ASK_SECONDS = 5.0
 
