@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import functools
 import gc
 import json
@@ -111,18 +112,23 @@ class Home:
 
     def end(self) -> None:
         """Ends the daemon and its server, and makes sure of it."""
-        if not self.running:
-            self.start()
-        # Its own way of stopping takes the server along; it may take its time to come up.
-        until((self.path / "endpoint.json").exists, "an endpoint")
-        until(self._stopped, "the end of the daemon")
+        # Its own way of stopping takes the server along. Told once: a second signal would end it.
+        until(self._ready, "a daemon that can be stopped")
+        os.kill(self._pid, signal.SIGTERM)
+        until(lambda: not self.running, "the end of the daemon")
         if self._redis is not None:
             self._redis.close()
+        with (self.path / "data" / "server.lock").open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # raises while a server has it
 
-    def _stopped(self) -> bool:
-        if self.running:
-            os.kill(self._pid, signal.SIGTERM)
-        return not self.running
+    def _ready(self) -> bool:
+        if not self.running:
+            self.start()
+        try:
+            told = json.loads((self.path / "endpoint.json").read_text())
+        except (OSError, ValueError):
+            return False
+        return bool(told["pid"] == self._pid)
 
     # Its store
 
