@@ -13,8 +13,10 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tinytownd.domain.errors import BadInput
+from tinytownd.domain.policy import Budget, Policy
 from tinytownd.files import line_of, parse_toml, read_text
 from tinytownd.redact import redact_all, redact_named
 from tinytownd.settings import (
@@ -25,6 +27,9 @@ from tinytownd.settings import (
     KEYS,
     OPEN_TABLES,
     SECTIONS,
+    BacklogSettings,
+    BudgetSettings,
+    ConductorSettings,
     Limits,
     RedisSettings,
     Scope,
@@ -41,7 +46,11 @@ class Config:
 
     town: TownSettings = field(default_factory=TownSettings)
     limits: Limits = field(default_factory=Limits)
+    conductor: ConductorSettings = field(default_factory=ConductorSettings)
+    backlog: BacklogSettings = field(default_factory=BacklogSettings)
+    budgets: BudgetSettings = field(default_factory=BudgetSettings)
     redis: RedisSettings = field(default_factory=RedisSettings)
+    policy: Policy = field(default_factory=Policy)
     env: Mapping[str, str] = field(default_factory=dict)
     env_file: Path | None = None
     agent_clis: AgentClis = field(default_factory=dict)
@@ -212,7 +221,7 @@ def _resolved(layer: Layer) -> str:
 def _build(
     values: Mapping[str, object], origins: Mapping[str, str], files: Mapping[str, Path]
 ) -> Config:
-    sections: dict[str, dict[str, object]] = {name: {} for name in (*SECTIONS, *OPEN_TABLES)}
+    sections: dict[str, dict[str, Any]] = {name: {} for name in (*SECTIONS, *OPEN_TABLES)}
     clis: dict[str, dict[str, object]] = {}
     for key, value in values.items():
         table, _, name = key.partition(".")
@@ -222,16 +231,41 @@ def _build(
         elif name:
             sections[table][name] = value
     env_file = str(values[ENV_FILE.name])
+    known: dict[str, Any] = {name: kind(**sections[name]) for name, kind in SECTIONS.items()}
     return Config(
-        town=TownSettings(**sections["town"]),  # type: ignore[arg-type]
-        limits=Limits(**sections["limits"]),  # type: ignore[arg-type]
-        redis=RedisSettings(**sections["redis"]),  # type: ignore[arg-type]
+        **known,
+        policy=_policy(**known),
         env={name: str(value) for name, value in sections["env"].items()},
         env_file=Path(env_file) if env_file else None,
         agent_clis=clis,
         values=values,
         origins=origins,
         files=files,
+    )
+
+
+def _policy(
+    town: TownSettings,
+    limits: Limits,
+    conductor: ConductorSettings,
+    backlog: BacklogSettings,
+    budgets: BudgetSettings,
+    redis: RedisSettings,
+) -> Policy:
+    """What decisions on the town look at."""
+    del redis
+    bounds = {
+        what: Budget(getattr(budgets, f"{what}_tokens"), getattr(budgets, f"{what}_usd"))
+        for what in ("task", "agent", "plan", "day")
+    }
+    return Policy(
+        auto_claim=backlog.auto_claim,
+        reworks=limits.reworks,
+        thread_messages=limits.thread_messages,
+        urgent_interrupts=town.urgent_interrupts,
+        budgets=bounds,
+        conductor=conductor.enabled,
+        conductor_rounds=conductor.rounds_per_hour,
     )
 
 

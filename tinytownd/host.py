@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import functools
 import os
@@ -20,6 +21,7 @@ from tinytownd.domain.agent import Agent
 from tinytownd.domain.deadlines import bound, shift
 from tinytownd.domain.errors import BadInput, TownError
 from tinytownd.domain.message import Round
+from tinytownd.domain.policy import Policy
 from tinytownd.domain.town import Town
 from tinytownd.door import Door, Server
 from tinytownd.environment import for_agent, secrets_of
@@ -61,7 +63,7 @@ class TownHost:
     ) -> None:
         self.place = place
         self.name = ""
-        self.store = TownStore(around.client, town_id, settle)
+        self.store = TownStore(around.client, town_id, settle, self._policy)
         self.slots = around.slots
         self._around = around
         self._rehearsal = rehearsal
@@ -70,6 +72,7 @@ class TownHost:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._door = Door(around, town_id, place.directory)
         self._hold: int | None = None
+        self._last_policy = Policy()
         self._desk = Desk(self.store, around.reader, place.directory, self)
 
     @property
@@ -83,6 +86,12 @@ class TownHost:
     def config(self) -> Config:
         """The town's settings as the files have them now; raises `TownError`."""
         return self._watched.get()
+
+    def _policy(self) -> Policy:
+        # Whoever needs the settings themselves says what is wrong with them.
+        with contextlib.suppress(TownError):
+            self._last_policy = self.config.policy
+        return self._last_policy
 
     def runtime(self, cli: str) -> Runtime:
         """How that CLI is run; raises `BadInput` for one that nobody knows.

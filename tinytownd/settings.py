@@ -14,7 +14,7 @@ from typing import Any, Literal
 from tinytownd.domain.names import NAME, PERMISSIONS
 
 Scope = Literal["home", "town"]
-Scalar = str | int | float
+Scalar = str | bool | int | float
 
 DAY = 86_400  # seconds
 
@@ -40,6 +40,8 @@ class Key:
         """What is acceptable, in words: "a whole number from 1 to 100"."""
         if isinstance(self.default, str):
             return self.rule
+        if isinstance(self.default, bool):
+            return "true or false"
         kind = "whole number" if isinstance(self.default, int) else "number"
         return f"a {kind} from {self.low:g} to {self.high:g}"
 
@@ -48,7 +50,9 @@ class Key:
         if isinstance(self.default, str):
             good = isinstance(value, str) and "\0" not in value and self._matches(value)
             return value if good and isinstance(value, str) else None
-        if isinstance(value, bool) or not isinstance(value, int | float):
+        if isinstance(value, bool) or isinstance(self.default, bool):
+            return value if isinstance(value, bool) and isinstance(self.default, bool) else None
+        if not isinstance(value, int | float):
             return None
         if isinstance(self.default, int) and not isinstance(value, int):
             return None
@@ -58,6 +62,8 @@ class Key:
         """The value that a person typed, or None when it is not acceptable."""
         if isinstance(self.default, str):
             return self.accept(text)
+        if isinstance(self.default, bool):
+            return {"true": True, "false": False}.get(text)
         try:
             return self.accept(type(self.default)(text))
         except ValueError:
@@ -99,6 +105,14 @@ class TownSettings:
         pattern=re.compile("|".join(PERMISSIONS)),
         rule="bypass, edit or read",
     )
+    urgent_interrupts: bool = _key(
+        "town.urgent_interrupts", False,
+        "urgent messages stop the round that runs, which goes on with them in the same session",
+    )  # fmt: skip
+    notify: str = _key(
+        "town.notify", "",
+        "a command for the shell, run when a person is asked something or a plan ends",
+    )  # fmt: skip
     rehearse_cli: str = _key(
         "town.rehearse_cli", "rehearsal", "CLI that plays every agent in a rehearsal", **_CLI
     )
@@ -147,9 +161,58 @@ class Limits:
         "limits.min_memory_mb", 100, "MiB of free memory below which no round starts",
         low=0, high=100_000,
     )  # fmt: skip
+    reworks: int = _key(
+        "limits.reworks", 3, "how often a check or a review may send a task back before it fails",
+        low=0, high=100,
+    )  # fmt: skip
+    thread_messages: int = _key(
+        "limits.thread_messages", 20,
+        "requests and queries of agents in one conversation that is about no task",
+        low=1, high=10_000,
+    )  # fmt: skip
     backoff_max_seconds: float = _key(
         "limits.backoff_max_seconds", 1800.0, "before a retry, at most", low=0, high=7 * DAY
     )
+
+
+@dataclass(frozen=True, slots=True)
+class ConductorSettings:
+    """`[conductor]`: its agent, which is asked only when judgement is needed."""
+
+    enabled: bool = _key("conductor.enabled", True, "whether the conductor has an agent of its own")
+    rounds_per_hour: int = _key(
+        "conductor.rounds_per_hour", 12, "rounds of the conductor's agent in an hour, at most",
+        low=1, high=3600,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class BacklogSettings:
+    """`[backlog]`"""
+
+    auto_claim: bool = _key(
+        "backlog.auto_claim", True,
+        "idle agents take tasks of the backlog whose tags name their role or one of their tags",
+    )  # fmt: skip
+
+
+def _budget(name: str, doc: str) -> Any:
+    kind: int | float = 0 if name.endswith("tokens") else 0.0
+    return _key(f"budgets.{name}", kind, doc, low=0, high=1e12)
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetSettings:
+    """`[budgets]`: what may be used before a person is asked; 0 is no bound."""
+
+    task_tokens: int = _budget("task_tokens", "tokens for one task; 0: no bound")
+    task_usd: float = _budget("task_usd", "dollars for one task; 0: no bound")
+    agent_tokens: int = _budget("agent_tokens", "tokens for one agent; 0: no bound")
+    agent_usd: float = _budget("agent_usd", "dollars for one agent; 0: no bound")
+    plan_tokens: int = _budget("plan_tokens", "tokens for one plan; 0: no bound")
+    plan_usd: float = _budget("plan_usd", "dollars for one plan; 0: no bound")
+    day_tokens: int = _budget("day_tokens", "tokens for the town in a day (UTC); 0: no bound")
+    day_usd: float = _budget("day_usd", "dollars for the town in a day (UTC); 0: no bound")
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,9 +232,12 @@ class RedisSettings:
     )  # fmt: skip
 
 
-SECTIONS: dict[str, type[TownSettings] | type[Limits] | type[RedisSettings]] = {
+SECTIONS: dict[str, Any] = {
     "town": TownSettings,
     "limits": Limits,
+    "conductor": ConductorSettings,
+    "backlog": BacklogSettings,
+    "budgets": BudgetSettings,
     "redis": RedisSettings,
 }
 ENV_FILE = Key("env_file", "", "file of NAME=value lines for the agents' environment")

@@ -64,14 +64,14 @@ def picture(town: Town) -> dict[str, object]:
         "records": list(town.records()),
         "agents": {name: town.find_agent(name) for name in names},
         "ready": {name: [t.id for t in town.ready(name)] for name in names},
-        "owners": sorted(town.owners_of_ready_plan_tasks()),
+        "owners": {name: sorted(town.index.owners_of_ready(name)) for name in town.plans},
         "queues": {name: [t.id for t in town.queue(name)] for name in names},
         "inboxes": {name: [m.id for m in town.inbox(name)] for name in boxes},
         "dependents": {one: ids(town.dependents(one)) for one in town.tasks},
         "children": {one: ids(town.children(one)) for one in town.tasks},
         "child states": {one: +town.child_states(one) for one in town.tasks},
-        "unmet": dict(sorted(town.index.unmet.items())),
-        "plan counts": +town.plan_counts,
+        "unmet": {one: town.unmet(task) for one, task in town.tasks.items()},
+        "plan counts": {name: +town.plan_counts(name) for name in town.plans},
         "open groups": sorted(town.index.open_groups),
     }
 

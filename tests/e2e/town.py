@@ -36,6 +36,9 @@ CONFIG = f"""\
 [town]
 default_cli = "scripted"
 
+[conductor]
+enabled = false
+
 [limits]
 attempts = 1
 max_rounds = 100

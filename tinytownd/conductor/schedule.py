@@ -6,12 +6,18 @@ town has a ready task beside an agent with room for it, and none is lost between
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from functools import cache, partial
 from itertools import islice
 
+from tinytownd.conductor import lines
+from tinytownd.conductor.plans import settle_plans
+from tinytownd.domain import gates
 from tinytownd.domain.agent import Agent
 from tinytownd.domain.index import blocks
+from tinytownd.domain.join import branches, quorum
+from tinytownd.domain.names import ROLE
 from tinytownd.domain.retention import retire
 from tinytownd.domain.task import Task
 from tinytownd.domain.town import Town
@@ -24,7 +30,7 @@ MAX_SHOWN = 8
 
 
 def settle(town: Town) -> None:
-    """Hands out what the change under way made ready, finishes groups and the plan, and forgets."""
+    """Hands out what the change under way made ready, finishes groups and plans, and forgets."""
     # Nothing that settling does changes what is stuck: it is found out once, if at all.
     stuck = cache(partial(held_by_failure, town))
     while True:
@@ -33,12 +39,21 @@ def settle(town: Town) -> None:
             break
         for group in sorted(groups):
             settle_group(town, group, stuck)
+        gates.ask_approvals(town)
         for owner in sorted(owners):
-            agent = town.find_agent(owner)
-            if agent is not None:
-                hand_out(town, agent)
-    settle_plan(town)
+            look_at(town, owner)
+    settle_plans(town)
     retire(town)
+
+
+def look_at(town: Town, owner: str) -> None:
+    """Brings an agent's queue up to date, or hands out a line that is no agent's."""
+    agent = town.find_agent(owner)
+    if agent is not None:
+        hand_out(town, agent)
+        lines.take(town, agent)
+    elif not owner or owner.startswith(ROLE):
+        lines.serve(town, owner)
 
 
 def hand_out(town: Town, agent: Agent) -> None:
@@ -46,23 +61,19 @@ def hand_out(town: Town, agent: Agent) -> None:
     queued = [*town.queue(agent.name)]
     best: list[Task] = []
     if agent.available:
-        ready = islice((task for task in town.ready(agent.name) if is_due(town, task)), AHEAD)
+        ready = islice(lines.due(town, agent.name), AHEAD)
         allowed = (task for task in (*queued, *ready) if town.may_go_out(task))
         best = sorted(allowed, key=lambda task: task.rank)[:AHEAD]
     for task in queued:
         if task not in best:
-            town.put(task.advance("release"))
+            owner = {"agent": None} if task.role and not agent.available else {}
+            town.put(task.advance("release", **owner))
             town.event("task.released", "conductor", task=task.id, agent=agent.name)
     for task in best:
         if task.state == "pending":
             town.put(task.advance("assign"))
             town.event("task.assigned", "conductor", task=task.id, agent=agent.name)
             town.wake(agent)
-
-
-def is_due(town: Town, task: Task) -> bool:
-    """Whether a ready task may start now: one that failed waits for the end of its pause."""
-    return task.not_before is None or task.not_before <= town.now
 
 
 def settle_group(town: Town, group_id: str, stuck: Callable[[], set[str]]) -> None:
@@ -75,7 +86,7 @@ def settle_group(town: Town, group_id: str, stuck: Callable[[], set[str]]) -> No
         return
     states = town.child_states(group_id)
     left = states.total() - states["cancelled"]
-    moving = states["assigned"] + states["running"]
+    moving = states["assigned"] + states["running"] + states["submitted"]
     over = states["failed"] > 0 and not moving
     if over:
         over = not any_can_move(town, town.children(group_id), stuck())
@@ -110,9 +121,11 @@ def any_can_move(town: Town, tasks: Iterable[Task], stuck: set[str]) -> bool:
 def held_by_failure(town: Town) -> set[str]:
     """The ids of all tasks that wait, however far down, for one that failed or was cancelled.
 
-    A group is held by what failed within it, or is held in there; not by what was cancelled.
+    A group is held by what failed within it, or is held in there; not by what was cancelled. One
+    with a join rule is held when too few branches are left.
     """
     stuck: set[str] = set()
+    lost: Counter[str] = Counter()
     # A failed group is none to begin with: it comes back as soon as a task within it does.
     todo = [t for t in town.tasks.values() if blocks(t) and not (t.group and t.state == "failed")]
     while todo:
@@ -122,50 +135,24 @@ def held_by_failure(town: Town) -> set[str]:
         if group is not None and group.group and task.state != "cancelled":
             held.append(group)
         for waiting in held:
-            if waiting.id not in stuck and waiting.state not in ("completed", "cancelled"):
-                stuck.add(waiting.id)
-                todo.append(waiting)
+            if waiting.id in stuck or waiting.state in ("completed", "cancelled"):
+                continue
+            if task.id in waiting.needs and not loses(waiting, task, lost):
+                continue
+            stuck.add(waiting.id)
+            todo.append(waiting)
     return stuck
 
 
-def plan_state(town: Town) -> str:
-    """none, waiting (the conductor is off), running, completed, failed or stalled."""
-    counts = town.plan_counts
-    total = sum(counts.values())
-    if total == 0:
-        return "none"
-    if total == counts["completed"] + counts["cancelled"]:
-        return "completed"
-    if counts["assigned"] + counts["running"] or plan_can_go_on(town):
-        return "running" if town.meta.conducting else "waiting"
-    if counts["failed"]:
-        return "failed"
-    return "stalled" if town.meta.conducting else "waiting"
+def loses(waiting: Task, need: Task, lost: Counter[str]) -> bool:
+    """Whether a task waits in vain now that one of its needs will not arrive.
 
-
-def plan_can_go_on(town: Town) -> bool:
-    """Whether a task of the plan is ready for an agent that is there."""
-    agents = (town.find_agent(owner) for owner in town.owners_of_ready_plan_tasks())
-    return any(agent is not None and agent.available for agent in agents)
-
-
-def settle_plan(town: Town) -> None:
-    """Records it once when the plan comes to an end, or moves again."""
-    state = plan_state(town)
-    if state == town.meta.plan_state:
-        return
-    town.put(town.meta.but(plan_state=state))
-    if state in ("completed", "failed", "stalled") and town.meta.conducting:
-        town.event(f"plan.{state}", "conductor", text=why_ended(town, state))
-
-
-def why_ended(town: Town, state: str) -> str:
-    """One line on how a plan ended."""
-    counts = town.plan_counts
-    total = sum(counts.values())
-    if state == "completed":
-        cancelled = f", {counts['cancelled']} cancelled" if counts["cancelled"] else ""
-        return f"{counts['completed']} of {total} tasks completed{cancelled}"
-    if state == "failed":
-        return f"{counts['failed']} of {total} tasks failed, {counts['pending']} held back"
-    return f"{counts['pending']} of {total} tasks have nobody who could start them"
+    `lost` counts, by task, the branches that will not.
+    """
+    if waiting.join_failures and blocks(need) and need.id in waiting.depends_on:
+        return False
+    counted = branches(waiting)
+    if need.id not in counted:
+        return True
+    lost[waiting.id] += 1
+    return len(counted) - lost[waiting.id] < quorum(waiting)

@@ -62,7 +62,9 @@ class Agent(Record):
     last changed. `failures` counts rounds that failed in a row, `folded` the notes that the next
     prompt only counts. Its own `silence_seconds` and `wall_seconds` take the place of the town's
     limits. `permissions` is what it may do unasked (None: what the town's settings say, at each
-    round). `restart` has it start afresh when it is next looked at.
+    round). `tags` say what kind of work it takes from the backlog, beside its role. `fallback` are
+    CLIs that take its rounds over while its own is at a rate limit. `tokens` and `cost_usd` are
+    what its rounds used so far. `restart` has it start afresh when it is next looked at.
     """
 
     kind: ClassVar[str] = "agents"
@@ -73,6 +75,8 @@ class Agent(Record):
     desired: str = "run"
     model: str | None = None
     role: str | None = None
+    tags: tuple[str, ...] = ()
+    fallback: tuple[str, ...] = ()
     nickname: str | None = None
     instructions: str | None = None
     parent: str | None = None
@@ -92,6 +96,8 @@ class Agent(Record):
     hold_named: bool = False
     failures: int = 0
     folded: int = 0
+    tokens: int = 0
+    cost_usd: float = 0.0
     restart: bool = False
 
     def advance(self, event: str, at: int, **changes: Any) -> Self:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import re
+import sys
 import typing
 from collections.abc import Callable, Mapping
 from types import UnionType
@@ -16,19 +17,24 @@ from typing import Any, TypeVar
 from tinytownd.domain.agent import DESIRED
 from tinytownd.domain.agent import STATES as AGENT_STATES
 from tinytownd.domain.errors import BadInput
-from tinytownd.domain.message import KINDS
+from tinytownd.domain.join import check_join
+from tinytownd.domain.message import KINDS, QUESTION
 from tinytownd.domain.message import TRANSITIONS as MESSAGE_STATES
 from tinytownd.domain.names import (
     PRIORITIES,
+    ROLE,
     check_id,
     check_label,
     check_name,
     check_permissions,
+    check_role,
     check_tag,
+    check_task_id,
     shown,
 )
 from tinytownd.domain.record import Record
 from tinytownd.domain.task import STATES as TASK_STATES
+from tinytownd.domain.track import STATES as PLAN_STATES
 
 R = TypeVar("R", bound=Record)
 #: The end of the year 9999, in milliseconds since the epoch: no number of a record is larger.
@@ -61,7 +67,19 @@ def _numbered(letter: str) -> Check:
 
 
 def _a_task(word: str) -> None:
-    check_id(word, "a task's id")
+    check_task_id(word)
+
+
+def _a_join(word: str) -> None:
+    check_join(word, sys.maxsize)
+
+
+def _a_plan(word: str) -> None:
+    check_name(word, "plan's name")
+
+
+def _an_owner(word: str) -> None:
+    check_role(word.removeprefix(ROLE)) if word.startswith(ROLE) else check_name(word)
 
 
 def _label(noun: str) -> Check:
@@ -78,6 +96,8 @@ CHECKS: Mapping[str, Mapping[str, Check]] = {
         "desired": _one_of("run", *DESIRED),
         "round": _numbered(""),
         "permissions": check_permissions,
+        "tags": check_tag,
+        "fallback": _label("CLI"),
         **{noun: _label(noun) for noun in ("cli", "model", "role", "nickname")},
     },
     "tasks": {
@@ -90,11 +110,19 @@ CHECKS: Mapping[str, Mapping[str, Check]] = {
         "needs": _a_task,
         "depends_on": _a_task,
         "tags": check_tag,
+        "role": check_role,
+        "review": _an_owner,
+        "join": _a_join,
+        "gate_of": _a_task,
+        "plan": _a_plan,
     },
     "messages": {
         "id": _numbered("m"),
         "state": _one_of(*MESSAGE_STATES),
-        "sort": _one_of(*KINDS),
+        "sort": _one_of(*KINDS, QUESTION),
+        "thread": _numbered("m"),
+        "task": _a_task,
+        "about": _label("subject"),
         "priority": _one_of(*PRIORITIES),
         "sender": lambda word: check_id(word, "a sender"),
         "to": lambda word: check_id(word, "a receiver"),
@@ -105,6 +133,11 @@ CHECKS: Mapping[str, Mapping[str, Check]] = {
         "agent": check_name,
         "outcome": _one_of(*OUTCOMES),
         "messages": _numbered("m"),
+    },
+    "plans": {
+        "id": _a_plan,
+        "owner": lambda word: check_id(word, "an owner"),
+        "state": _one_of(*PLAN_STATES),
     },
 }
 

@@ -9,12 +9,16 @@ from __future__ import annotations
 import bisect
 import heapq
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
+from tinytownd.domain.join import arrived, branches, quorum
+from tinytownd.domain.names import ROLE
 from tinytownd.domain.task import Task
 
 #: Where a task stands in a line: its rank, and its id.
 Place = tuple[int, int, str]
+#: Ready tasks stand in lines, by their plan and by whether a plan file brought them.
+Line = tuple[str | None, bool]
 
 
 class TaskIndex:
@@ -23,36 +27,60 @@ class TaskIndex:
     def __init__(self, tasks: Mapping[str, Task]) -> None:
         self._tasks = tasks
         self.dependents: defaultdict[str, set[str]] = defaultdict(set)
-        #: How many of a task's needs are not completed.
-        self.unmet: dict[str, int] = {}
+        #: How many of a task's needs it still waits for, but for those that a join rule counts; of
+        #: these, how many have arrived.
+        self._missing: dict[str, int] = {}
+        self._arrived: dict[str, int] = {}
         self.children: defaultdict[str, set[str]] = defaultdict(set)
         self.child_states: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self.open_groups: set[str] = set()
         #: What was handed out, by owner.
         self.queues: defaultdict[str, set[str]] = defaultdict(set)
-        #: How many tasks of the plan that somebody executes are in each state.
-        self.plan_counts: Counter[str] = Counter()
-        #: By owner and by whether they are of a plan, best first.
-        self._ready: defaultdict[tuple[str, bool], list[Place]] = defaultdict(list)
+        #: How many tasks of each plan that somebody executes are in each state.
+        self.plan_counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        #: How many tasks of each plan a plan file brought.
+        self.pushed: Counter[str] = Counter()
+        #: What is ready but for a person's approval.
+        self.unapproved: set[str] = set()
+        #: By owner and line, best first.
+        self._ready: defaultdict[str, defaultdict[Line, list[Place]]] = defaultdict(
+            lambda: defaultdict(list)
+        )
         self._dirty: set[str] = set()
         self._dirty_groups: set[str] = set()
         self._all_groups_dirty = False
 
-    def holds_back(self, need: str) -> bool:
-        """Whether a task has not been completed; one that is gone holds nothing back."""
-        needed = self._tasks.get(need)
-        return needed is not None and needed.state != "completed"
+    def waits(self, task: Task) -> bool:
+        """Whether it waits for other tasks."""
+        return self._missing[task.id] > 0 or self._arrived[task.id] < quorum(task)
 
-    def ready(self, owner: str, *, plan: bool) -> Iterator[str]:
-        """The ids of what waits for nothing but being handed out, best first."""
-        lines = [self._ready[owner, False]]
-        if plan:
-            lines.append(self._ready[owner, True])
-        return (task for _, _, task in heapq.merge(*lines))
+    def holds_back(self, need: str, task: Task) -> bool:
+        """Whether a need has not arrived at the task that waits for it."""
+        return not arrived(self._tasks.get(need), task)
 
-    def owners_of_ready_plan_tasks(self) -> list[str]:
-        """Who could go on with the plan; "" for the backlog."""
-        return [owner for (owner, plan), line in self._ready.items() if plan and line]
+    def ready(self, owner: str, moves: Callable[[Line], bool]) -> Iterator[str]:
+        """The ids of what waits for nothing but being handed out, best first; of lines that move.
+
+        An owner is an agent, "role:…" for any agent of a role, or "" for the backlog.
+        """
+        if owner not in self._ready:
+            return iter(())
+        lines = self._ready[owner].items()
+        chosen = [places for line, places in lines if places and moves(line)]
+        return (task for _, _, task in heapq.merge(*chosen))
+
+    def owners_of_ready(self, plan: str) -> list[str]:
+        """Who could go on with a plan."""
+        return [
+            owner
+            for owner, lines in self._ready.items()
+            if any(places and line[0] == plan for line, places in lines.items())
+        ]
+
+    def lines(self) -> list[str]:
+        """The owners of ready tasks that are no agents: roles, and "" for the backlog."""
+        found = (owner for owner in self._ready if not owner or owner.startswith(ROLE))
+        return [owner for owner in found if any(self._ready[owner].values())]
 
     # What needs a look
 
@@ -62,7 +90,7 @@ class TaskIndex:
 
     def touch_all(self) -> None:
         """Everybody who has work needs a look."""
-        self._dirty.update(owner for owner, _ in self._ready)
+        self._dirty.update(self._ready)
         self._dirty.update(self.queues)
 
     def take_dirty(self) -> tuple[set[str], set[str]]:
@@ -81,12 +109,12 @@ class TaskIndex:
             self._unlink(old)
         if new is not None:
             self._link(new)
-        done_before = old is None or old.state == "completed"
-        done_now = new is None or new.state == "completed"
         either = new or old
-        if either is not None and done_before != done_now:
-            for waiting in self.dependents[either.id]:
-                self._count_need(self._tasks[waiting], -1 if done_now else 1)
+        if either is not None and _standing(old) != _standing(new):
+            for waiting in map(self._tasks.__getitem__, self.dependents[either.id]):
+                came = arrived(new, waiting)
+                if came != arrived(old, waiting):
+                    self._count_need(waiting, either.id, came=came)
         if either is not None and either.parent is not None:
             self._dirty_groups.add(either.parent)
         if blocks(old) != blocks(new) or (old and new and old.needs != new.needs):
@@ -96,7 +124,8 @@ class TaskIndex:
     def _unlink(self, task: Task) -> None:
         self._leave_ready(task)
         if task.plan is not None and not task.group:
-            self.plan_counts[task.state] -= 1
+            self.plan_counts[task.plan][task.state] -= 1
+            self.pushed[task.plan] -= task.digest is not None
         for need in task.needs:
             self.dependents[need].discard(task.id)
         if task.parent is not None:
@@ -106,11 +135,13 @@ class TaskIndex:
         if task.agent is not None:
             self.queues[task.agent.lower()].discard(task.id)
             self._dirty.add(task.agent.lower())
-        self.unmet.pop(task.id, None)
+        self._missing.pop(task.id, None)
+        self._arrived.pop(task.id, None)
 
     def _link(self, task: Task) -> None:
         if task.plan is not None and not task.group:
-            self.plan_counts[task.state] += 1
+            self.plan_counts[task.plan][task.state] += 1
+            self.pushed[task.plan] += task.digest is not None
         for need in task.needs:
             self.dependents[need].add(task.id)
         if task.parent is not None:
@@ -124,12 +155,18 @@ class TaskIndex:
             self._dirty.add(task.agent.lower())
             if task.state in ("assigned", "running"):
                 self.queues[task.agent.lower()].add(task.id)
-        self.unmet[task.id] = sum(map(self.holds_back, task.needs))
+        counted = branches(task)
+        away = {need for need in task.needs if self.holds_back(need, task)}
+        self._missing[task.id] = len(away - counted)
+        self._arrived[task.id] = len(counted - away)
         self._enter_ready(task)
 
-    def _count_need(self, task: Task, step: int) -> None:
+    def _count_need(self, task: Task, need: str, *, came: bool) -> None:
         self._leave_ready(task)
-        self.unmet[task.id] += step
+        if need in branches(task):
+            self._arrived[task.id] += 1 if came else -1
+        else:
+            self._missing[task.id] -= 1 if came else -1
         self._enter_ready(task)
         if task.group:
             self._dirty_groups.add(task.id)
@@ -137,19 +174,39 @@ class TaskIndex:
             self._dirty.add(task.agent.lower())
 
     def _ready_place(self, task: Task) -> tuple[list[Place], Place]:
-        line = self._ready[(task.agent or "").lower(), task.plan is not None]
+        line = self._ready[owner_key(task)][task.plan, task.digest is not None]
         return line, (*task.rank, task.id)
 
     def _enter_ready(self, task: Task) -> None:
-        if task.state == "pending" and not task.group and self.unmet[task.id] == 0:
-            line, place = self._ready_place(task)
-            bisect.insort(line, place)
+        if task.state != "pending" or task.group or self.waits(task):
+            return
+        self._dirty.add(owner_key(task))
+        if task.approve and not task.approved:
+            self.unapproved.add(task.id)
+            return
+        line, place = self._ready_place(task)
+        bisect.insort(line, place)
 
     def _leave_ready(self, task: Task) -> None:
+        self.unapproved.discard(task.id)
         line, place = self._ready_place(task)
         at = bisect.bisect_left(line, place)
         if at < len(line) and line[at] == place:
             del line[at]
+
+
+def owner_key(task: Task) -> str:
+    """Whose line a task stands in: its owner's, its role's ("role:…"), or the backlog's ("")."""
+    if task.agent is not None:
+        return task.agent.lower()
+    return f"{ROLE}{task.role.lower()}" if task.role is not None else ""
+
+
+def _standing(task: Task | None) -> str:
+    """What a task's state means to those that wait for it."""
+    if task is None or task.state == "completed":
+        return "arrived"
+    return "over" if blocks(task) else "open"
 
 
 def blocks(task: Task | None) -> bool:

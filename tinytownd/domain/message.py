@@ -15,6 +15,9 @@ MOST_NOTES, NOTE_LIFE_MS = 50, 7 * 24 * 3_600_000
 #: Ours: far more than anybody reads, far less than would hurt.
 MOST_WAITING, MOST_WAITING_BYTES = 1_000, 16 * 1024 * 1024
 KINDS = ("request", "query", "info", "ack")
+#: What the town asks a person, in the conductor's mailbox; only the town sends it, and no agent
+#: is ever given it: see `questions.py`.
+QUESTION = "question"
 #: What starts a round by itself; the others ride along with the next one.
 STARTING_KINDS = frozenset({"request", "query"})
 #: The one mailbox that is no agent's: two words for the conductor.
@@ -22,7 +25,12 @@ CONDUCTOR = "conductor"
 MAILBOXES = frozenset({"conductor", "supervisor"})
 
 TRANSITIONS: Table = {
-    "waiting": {"deliver": "delivered", "forward": "waiting", "fold": "acknowledged"},
+    "waiting": {
+        "deliver": "delivered",
+        "forward": "waiting",
+        "fold": "acknowledged",
+        "answer": "acknowledged",
+    },
     "delivered": {"acknowledge": "acknowledged", "return": "waiting"},
     "acknowledged": {},
 }
@@ -32,8 +40,10 @@ TRANSITIONS: Table = {
 class Message(Record):
     """One message; `sender` and `to` are names, `round` the round that carries it.
 
-    `sort` is one of `KINDS`, and called its kind wherever it is shown. `origin` is its id in the
-    town that it was migrated from.
+    `sort` is one of `KINDS` or `QUESTION`, and called its kind wherever it is shown. `thread` is
+    the id of the message that the conversation began with (None: this one), `task` the task that
+    it is about. `about` names a question's subject, `answer` is what a person said to it.
+    `origin` is its id in the town that it was migrated from.
     """
 
     kind: ClassVar[str] = "messages"
@@ -47,6 +57,10 @@ class Message(Record):
     seq: int = 0
     round: str | None = None
     reply_to: str | None = None
+    thread: str | None = None
+    task: str | None = None
+    about: str | None = None
+    answer: str | None = None
     claimed_sender: str | None = None
     sent_at: int = 0
     delivered_at: int | None = None
@@ -66,7 +80,12 @@ class Message(Record):
     @property
     def starts_round(self) -> bool:
         """Whether it is worth tokens of its own."""
-        return self.sort in STARTING_KINDS or self.priority == "urgent"
+        return self.sort in STARTING_KINDS or (self.priority == "urgent" and self.sort in KINDS)
+
+    @property
+    def is_note(self) -> bool:
+        """Whether it may be left out when there are too many: it asks for nothing."""
+        return self.sort in KINDS and not self.starts_round
 
 
 @dataclass(frozen=True)

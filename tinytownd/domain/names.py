@@ -11,6 +11,8 @@ from tinytownd.domain.errors import BadInput
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 #: Words that mean something else wherever a name can stand.
 RESERVED = frozenset({"conductor", "supervisor", "all", "person", "backlog", "daemon", "home"})
+#: What stands before a role where an agent can be named: the least loaded agent of that role.
+ROLE = "role:"
 #: Characters of a tag, at most.
 MAX_TAG_LENGTH = 64
 #: What is longer is no slip of the pen, in characters; comparing a megabyte would take seconds.
@@ -31,6 +33,20 @@ def check_id(text: str, noun: str) -> str:
             hint="1 to 64 of A-Z a-z 0-9 . _ - and a letter or digit first",
         )
     return text
+
+
+def check_task_id(text: str) -> str:
+    """A task's id, or `BadInput`: like any id, with its plan's name before it if it has one."""
+    plan, slash, task = text.rpartition("/")
+    if slash:
+        check_id(plan, "a plan's name")
+    check_id(task, "a task's id")
+    return text
+
+
+def check_role(role: str) -> str:
+    """The role itself, or `BadInput`."""
+    return check_label(role, "role")
 
 
 def check_name(name: str, noun: str = "name") -> str:

@@ -15,7 +15,9 @@ from functools import cached_property
 from graphlib import TopologicalSorter
 from itertools import pairwise
 
+from tinytownd.domain.errors import BadInput
 from tinytownd.domain.graph import find_cycles
+from tinytownd.domain.join import check_join
 from tinytownd.domain.names import did_you_mean, shown
 
 #: A moment of a task: its id, and whether it is opened (groups only) or completed.
@@ -46,6 +48,11 @@ class PlanTask:
     priority: str = "normal"
     run: str | None = None
     epic: bool = False
+    join: str = "all"
+    failures: str = "hold"
+    approve: bool = False
+    check: str | None = None
+    review: str | None = None
     result: str | None = None
     line: int = 0
 
@@ -71,6 +78,9 @@ class Plan:
     description: str
     default_agent: str | None
     tasks: tuple[PlanTask, ...]
+    #: The check and the review of tasks that name none.
+    default_check: str | None = None
+    default_review: str | None = None
 
     @cached_property
     def by_id(self) -> dict[str, PlanTask]:
@@ -138,6 +148,31 @@ def owner(task: PlanTask, plan: Plan) -> str | None:
     return task.agent or plan.default_agent or (SHELL if task.run is not None else None)
 
 
+def check_of(task: PlanTask, plan: Plan) -> str | None:
+    """The command that must pass before the task counts as completed: its own, or the plan's.
+
+    A group, and a task that is a command itself, has none but its own; "" takes the plan's away.
+    """
+    return _gate(task, plan, task.check, plan.default_check)
+
+
+def review_of(task: PlanTask, plan: Plan) -> str | None:
+    """Who must approve of the task's result, an agent or a role: its own, or the plan's.
+
+    The plan's reviewer does not review its own tasks.
+    """
+    default = plan.default_review
+    if default is not None and owner(task, plan) == default:
+        default = None
+    return _gate(task, plan, task.review, default)
+
+
+def _gate(task: PlanTask, plan: Plan, own: str | None, default: str | None) -> str | None:
+    if own is None and (is_group(task, plan) or task.run is not None):
+        return None
+    return (default if own is None else own) or None
+
+
 def waits_for(task: PlanTask, plan: Plan) -> tuple[str, ...]:
     """The ids that must be completed before the task may start, in the order of the file.
 
@@ -152,7 +187,7 @@ def digest(task: PlanTask, plan: Plan) -> str:
 
     Status, result, place in the file, and the order of dependencies and tags do not count.
     """
-    definition = [
+    definition: list[object] = [
         task.description,
         owner(task, plan),
         task.parent,
@@ -162,6 +197,10 @@ def digest(task: PlanTask, plan: Plan) -> str:
         task.run,
         is_group(task, plan),
     ]
+    # Only where there are any: a definition of an earlier version keeps its digest.
+    gates = [task.join, task.failures, task.approve, check_of(task, plan), review_of(task, plan)]
+    if gates != ["all", "hold", False, None, None]:
+        definition.append(gates)
     return hashlib.sha256(json.dumps(definition).encode()).hexdigest()[:16]
 
 
@@ -186,7 +225,13 @@ def find_problems(plan: Plan) -> list[Problem]:
 
     References, cycles and groups only: how single values look is the reader's business.
     """
-    problems = [*_duplicates(plan), *_bad_references(plan), *_bad_groups(plan), *_cycles(plan)]
+    problems = [
+        *_duplicates(plan),
+        *_bad_references(plan),
+        *_bad_groups(plan),
+        *_bad_rules(plan),
+        *_cycles(plan),
+    ]
     return sorted(problems, key=lambda problem: problem.line)
 
 
@@ -229,6 +274,24 @@ def _bad_groups(plan: Plan) -> Iterator[Problem]:
                 message = f"task {shown(task.id)} is an epic and has {key}"
                 hint = f"nobody carries out an epic: leave out {key}, or epic"
                 yield Problem(task.line, message, hint, key)
+
+
+def _bad_rules(plan: Plan) -> Iterator[Problem]:
+    """Joins that cannot be reached, and tasks that would review themselves."""
+    for task in plan.tasks:
+        try:
+            check_join(task.join, len(set(task.depends_on)))
+        except BadInput as error:
+            yield Problem(task.line, f"task {shown(task.id)}: {error.message}", error.hint, "join")
+        who = owner(task, plan)
+        if task.review is not None and who is not None and task.review.lower() == who.lower():
+            message = f"task {shown(task.id)} would be reviewed by {who}, who does it"
+            yield Problem(task.line, message, "name another agent, or a role", "review")
+        if is_group(task, plan):
+            for key in ("approve", "check", "review"):
+                if getattr(task, key):
+                    message = f"task {shown(task.id)} is a group and has {key}"
+                    yield Problem(task.line, message, f"give {key} to the tasks in it", key)
 
 
 def _cycles(plan: Plan) -> Iterator[Problem]:

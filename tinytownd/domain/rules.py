@@ -13,7 +13,12 @@ def complete(town: Town, task: Task, actor: str, result: str | None) -> None:
     """The task is completed; the round that holds it is told to end."""
     stop_holder(town, task, actor)
     done = task.advance(
-        "complete", result=result, error=None, finished_at=town.now, not_before=None
+        "complete",
+        result=result,
+        error=None,
+        finished_at=town.now,
+        not_before=None,
+        feedback=None,
     )
     town.put(done)
     town.event(
@@ -21,14 +26,16 @@ def complete(town: Town, task: Task, actor: str, result: str | None) -> None:
     )
 
 
-def fail(town: Town, task: Task, actor: str, reason: str) -> None:
+def fail(town: Town, task: Task, actor: str, reason: str, *, quietly: bool = False) -> None:
     """The task failed for good: its dependents are held, and the conductor hears it."""
     stop_holder(town, task, actor)
     town.put(task.advance("fail", error=reason, finished_at=town.now, not_before=None))
     town.event("task.failed", actor, task=task.id, agent=task.agent, text=reason)
+    if quietly:
+        return
     tries = f" after {task.attempts} attempts" if task.attempts > 1 else ""
     note = f"Task {task.id} failed{tries}: {reason}"
-    send(town, "daemon", CONDUCTOR, note, sort="info")
+    send(town, "daemon", CONDUCTOR, note, sort="info", task=task.id)
 
 
 def cancel(town: Town, task: Task, actor: str) -> None:
@@ -62,14 +69,14 @@ def send(town: Town, sender: str, to: str, text: str, **fields: Any) -> Message:
     agent = town.find_agent(to)
     if agent is not None and message.starts_round:
         town.wake(agent)
-    if not message.starts_round:
+    if message.is_note:
         fold_notes(town, to)
     return message
 
 
 def fold_notes(town: Town, to: str) -> None:
     """Takes the oldest notes out of a mailbox that nobody empties; history keeps what they said."""
-    waiting = [m for m in town.inbox(to) if m.state == "waiting" and not m.starts_round]
+    waiting = [m for m in town.inbox(to) if m.state == "waiting" and m.is_note]
     old = [m for m in waiting if town.now - m.sent_at > NOTE_LIFE_MS]
     spare = waiting[len(old) :]
     old += spare[: max(0, len(spare) - MOST_NOTES)]

@@ -12,6 +12,7 @@ from tinytownd.domain.record import Record
 TRANSITIONS: Table = {
     "pending": {
         "assign": "assigned",
+        "block": "blocked",
         "complete": "completed",
         "fail": "failed",
         "cancel": "cancelled",
@@ -25,6 +26,20 @@ TRANSITIONS: Table = {
     },
     "running": {
         "release": "pending",
+        "block": "blocked",
+        "submit": "submitted",
+        "complete": "completed",
+        "fail": "failed",
+        "cancel": "cancelled",
+    },
+    "blocked": {
+        "unblock": "pending",
+        "complete": "completed",
+        "fail": "failed",
+        "cancel": "cancelled",
+    },
+    "submitted": {
+        "send back": "pending",
         "complete": "completed",
         "fail": "failed",
         "cancel": "cancelled",
@@ -41,10 +56,18 @@ STATES = tuple(TRANSITIONS)
 class Task(Record):
     """A tracked unit of work.
 
-    `agent` is the owner's name (None: the backlog, or a group that nobody executes); `needs` are
-    the tasks that must be completed first (`depends_on`, an executed parent, and what its groups
-    wait for); `round` is the number of the round that holds it; `attempts` counts rounds started.
-    `origin` is its id in the town that it was migrated from.
+    `agent` is the owner's name (None: the backlog, or a group that nobody executes); with a `role`
+    any agent of that role is, once one is free. `needs` are the tasks that it waits for
+    (`depends_on`, an executed parent, and what its groups wait for). `join` says how many of
+    `depends_on` are enough: all, any, or a number; with `join_failures` one that failed or was
+    cancelled counts, too. `round` is the number of the round that holds it; `attempts` counts
+    rounds started. `plan` is the plan that it is of; `digest` its definition's in a pushed file.
+
+    Before it starts: `approve`, until `approved`. Before it counts as completed: its `check`, a
+    command, then its `review`, by an agent or a role. Each is a task of its own whose `gate_of` is
+    this one. `feedback` is what its next round is told of what came back, `reworks` how often it
+    did. `tokens` and `cost_usd` are what its rounds used so far. `origin` is its id in the town
+    that it was migrated from.
     """
 
     kind: ClassVar[str] = "tasks"
@@ -53,14 +76,24 @@ class Task(Record):
     seq: int
     state: str = "pending"
     agent: str | None = None
+    role: str | None = None
     result: str | None = None
     error: str | None = None
     depends_on: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
+    join: str = "all"
+    join_failures: bool = False
     parent: str | None = None
     tags: tuple[str, ...] = ()
     priority: str = "normal"
     run: str | None = None
+    approve: bool = False
+    approved: bool = False
+    check: str | None = None
+    review: str | None = None
+    gate_of: str | None = None
+    feedback: str | None = None
+    reworks: int = 0
     group: bool = False
     epic: bool = False
     plan: str | None = None
@@ -71,6 +104,8 @@ class Task(Record):
     created_at: int = 0
     started_at: int | None = None
     finished_at: int | None = None
+    tokens: int = 0
+    cost_usd: float = 0.0
     origin: str | None = None
 
     def advance(self, event: str, **changes: Any) -> Self:

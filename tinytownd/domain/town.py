@@ -14,11 +14,13 @@ from typing import ClassVar
 
 from tinytownd.domain.agent import Agent
 from tinytownd.domain.errors import Ambiguous, NotFound
-from tinytownd.domain.index import TaskIndex
+from tinytownd.domain.index import Line, TaskIndex
 from tinytownd.domain.message import MAILBOXES, Message, Round
 from tinytownd.domain.names import did_you_mean, shown
+from tinytownd.domain.policy import Policy
 from tinytownd.domain.record import Record
 from tinytownd.domain.task import Task
+from tinytownd.domain.track import MAIN, TrackedPlan
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,8 @@ class Meta(Record):
     """What is true of the town itself, and the last numbers given.
 
     `made_by` is the id of the command that made it, by which that command knows its work again.
+    `conducting` is whether pushed plans are handed out. `day` is the last day (UTC, ISO 8601) on
+    which a round ended, `day_tokens` and `day_usd` what was used on it.
     `tasks` counts all tasks, which is their order; `numbered` those that got a number as an id.
     Rounds up to the number `cleared` are forgotten, and their files with them.
     """
@@ -36,8 +40,9 @@ class Meta(Record):
     dir: str
     created_at: int = 0
     conducting: bool = False
-    plan: str | None = None
-    plan_state: str = "none"
+    day: str = ""
+    day_tokens: int = 0
+    day_usd: float = 0.0
     scratch: bool = False
     made_by: str = ""
     tasks: int = 0
@@ -45,6 +50,7 @@ class Meta(Record):
     messages: int = 0
     rounds: int = 0
     agents: int = 0
+    plans: int = 0
     cleared: int = 0
 
 
@@ -61,7 +67,7 @@ class Change:
 
 
 class Town:
-    """One town's records and the change under way."""
+    """One town's records and the change under way; `policy` is what its settings say."""
 
     def __init__(self, meta: Meta, records: Iterable[Record] = (), *, now: int = 0) -> None:
         self.meta = meta
@@ -70,6 +76,8 @@ class Town:
         self.tasks: dict[str, Task] = {}
         self.messages: dict[str, Message] = {}
         self.rounds: dict[str, Round] = {}
+        self.plans: dict[str, TrackedPlan] = {}
+        self.policy = Policy()
         self.index = TaskIndex(self.tasks)
         #: How many records of each kind are over: see `Record.over`.
         self.over: Counter[str] = Counter()
@@ -122,7 +130,9 @@ class Town:
 
     def unmet(self, task: Task) -> list[str]:
         """The ids of the tasks that hold this one back."""
-        return [need for need in task.needs if self.index.holds_back(need)]
+        if not self.index.waits(task):
+            return []
+        return [need for need in task.needs if self.index.holds_back(need, task)]
 
     def dependents(self, task: str) -> list[Task]:
         """The tasks that wait for this one, in the order they were made."""
@@ -137,22 +147,27 @@ class Town:
         return self.index.child_states[group]
 
     def may_go_out(self, task: Task) -> bool:
-        """Whether the conductor may hand it out at all: a plan's task only while it is on."""
-        return task.plan is None or self.meta.conducting
+        """Whether the conductor may hand it out at all, as far as its plan goes."""
+        return self.moves((task.plan, task.digest is not None))
+
+    def moves(self, line: Line) -> bool:
+        """Whether tasks of a plan go out; those that a file brought only while conducting."""
+        plan, pushed = line
+        if plan is None:
+            return True
+        tracked = self.plans.get(plan)
+        return (tracked is None or tracked.moves) and (self.meta.conducting or not pushed)
 
     def ready(self, owner: str) -> Iterator[Task]:
-        """What waits for nothing but being handed out, best first; see `may_go_out`."""
-        ids = self.index.ready(owner.lower(), plan=self.meta.conducting)
-        return (self.tasks[task] for task in ids)
+        """What waits for nothing but being handed out, best first; see `may_go_out`.
 
-    def owners_of_ready_plan_tasks(self) -> list[str]:
-        """Who could go on with the plan, in lower case; "" for the backlog."""
-        return self.index.owners_of_ready_plan_tasks()
+        An owner is an agent's name, "role:…", or "" for the backlog.
+        """
+        return (self.tasks[task] for task in self.index.ready(owner.lower(), self.moves))
 
-    @property
-    def plan_counts(self) -> Counter[str]:
-        """How many tasks of the plan that somebody executes are in each state."""
-        return self.index.plan_counts
+    def plan_counts(self, plan: str = MAIN) -> Counter[str]:
+        """How many tasks of a plan that somebody executes are in each state."""
+        return self.index.plan_counts[plan]
 
     def queue(self, agent: str) -> list[Task]:
         """What was handed to an agent and has not started, best first."""
@@ -222,7 +237,7 @@ class Town:
 
     def records(self) -> Iterable[Record]:
         """All records but the town's own."""
-        for table in (self.agents, self.tasks, self.messages, self.rounds):
+        for table in (self.agents, self.tasks, self.messages, self.rounds, self.plans):
             yield from table.values()
 
     # Indexes
@@ -247,12 +262,18 @@ class Town:
                 self._index_agent(old, new)  # type: ignore[arg-type]
             case Message.kind:
                 self._index_message(old, new)  # type: ignore[arg-type]
+            case TrackedPlan.kind:
+                self._plan_changed(old, new)  # type: ignore[arg-type]
         return old
 
     def _meta_changed(self, new: Meta) -> None:
         if new.conducting != self.meta.conducting:
             self.index.touch_all()
         self.meta = new
+
+    def _plan_changed(self, old: TrackedPlan | None, new: TrackedPlan | None) -> None:
+        if old is None or new is None or old.moves != new.moves:
+            self.index.touch_all()
 
     def _index_agent(self, old: Agent | None, new: Agent | None) -> None:
         if old is not None:

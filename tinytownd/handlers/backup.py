@@ -17,7 +17,7 @@ from tinytownd.saves import Save
 from tinytownd.supervisor.verdict import Ending, Retries, finish
 
 #: The numbers that a town gives: see `Meta`.
-_SEQUENCES = ("tasks", "numbered", "messages", "rounds", "agents")
+_SEQUENCES = ("tasks", "numbered", "messages", "rounds", "agents", "plans")
 
 
 def absolute(path: str) -> Path:
@@ -106,7 +106,7 @@ def bring_in(town: Town, held: Save, actor: str) -> None:
     numbers = {name: max(getattr(mine, name), getattr(saved, name)) for name in _SEQUENCES}
     for record in held.records:
         numbers[record.kind] = max(numbers[record.kind], record.order)
-    town.put(mine.but(conducting=saved.conducting, plan=saved.plan, **numbers))
+    town.put(mine.but(conducting=saved.conducting, **numbers))
     for record in sorted(held.records, key=lambda one: one.order):
         town.put(record)
     town.change.events += held.events

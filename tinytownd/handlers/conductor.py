@@ -13,7 +13,7 @@ from tinytownd.handlers.registry import Answer, Context, verb
 def start(ctx: Context, *, spawn: bool = False) -> Answer:
     """Hands the plan to the conductor; with `spawn`, agents it names and lacks are spawned."""
     town = ctx.town
-    if not town.plan_counts.total():
+    if not any(counts.total() for counts in town.index.plan_counts.values()):
         raise BadInput("there is no plan to conduct", hint="write tasks.toml, then: tt sync push")
     spawned = []
     commands = any(t.agent == SHELL and t.run is not None for t in town.tasks.values() if t.plan)
@@ -23,7 +23,7 @@ def start(ctx: Context, *, spawn: bool = False) -> Answer:
         absent = [str(one["name"]) for one in views.missing(town)]
         spawned += [add(ctx, name, {}).name for name in absent if town.find_agent(name) is None]
     if not town.meta.conducting:
-        town.put(town.meta.but(conducting=True, plan_state="waiting"))
+        town.put(town.meta.but(conducting=True))
         town.event("conductor.started", ctx.speaker.name)
     return lambda: {
         "conductor": views.conductor(town),

@@ -7,26 +7,27 @@ from typing import Any
 
 from tinytownd import planfile
 from tinytownd.domain.errors import BadInput, PlanError
-from tinytownd.domain.names import PERMISSIONS
+from tinytownd.domain.names import PERMISSIONS, ROLE
 from tinytownd.domain.plan import (
     Plan,
     PlanTask,
     Problem,
+    check_of,
     digest,
     find_warnings,
     is_group,
     owner,
+    review_of,
     waits_for,
     waves,
 )
 from tinytownd.domain.task import FINISHED, Task
 from tinytownd.domain.town import Town
+from tinytownd.domain.track import MAIN, TrackedPlan
 from tinytownd.handlers import views
 from tinytownd.handlers.agents import mode_of
 from tinytownd.handlers.registry import Answer, Context, verb
 
-#: The plan of `tasks.toml`: a town has one for now.
-MAIN = "main"
 #: What a task's `error` says that went because its definition did; pushed again, it comes back.
 REMOVED = "removed from the plan"
 
@@ -63,6 +64,19 @@ def _wave_task(task: PlanTask, plan: Plan) -> dict[str, object]:
     }
 
 
+def track(ctx: Context, name: str, description: str | None = None) -> TrackedPlan:
+    """The town's record of a plan, made when it is new; what it is about is brought up to date."""
+    town = ctx.town
+    there = town.plans.get(name)
+    if there is None:
+        number = town.next_id("plans")
+        there = TrackedPlan(id=name, seq=number, owner=ctx.speaker.name, created_at=ctx.now)
+    if town.plans.get(name) is None or (description or None) != there.description:
+        there = there.but(description=description or None)
+        town.put(there)
+    return there
+
+
 @dataclass
 class Push:
     """What a push did, by id: added, updated, unchanged, kept as it was, removed from the file."""
@@ -85,13 +99,12 @@ def push(ctx: Context, *, text: str, prune: bool = False, adopt_status: bool = F
     refuse_taken_ids(town, plan)
     refuse_commands(ctx, plan)
     done = Push()
+    track(ctx, MAIN, plan.description)
     for definition in plan.tasks:
         push_one(ctx, plan, definition, done, adopt=adopt_status)
     gone = [t for t in town.tasks.values() if t.plan == MAIN and t.id not in plan.by_id]
     pruned = [task.id for task in gone if leave(ctx, task, prune=prune)]
     done.removed += [task.id for task in gone]
-    if plan.description != town.meta.plan:
-        town.put(town.meta.but(plan=plan.description))
     if done.added or done.updated or pruned:
         town.event("plan.pushed", ctx.speaker.name, text=done.summary())
     return lambda: {
@@ -226,9 +239,12 @@ def is_same(there: Task, told: dict[str, Any]) -> bool:
 
 def fields_of(plan: Plan, definition: PlanTask) -> dict[str, Any]:
     """What a task's definition says, as the town keeps it."""
+    who = owner(definition, plan)
+    role = who.removeprefix(ROLE) if who is not None and who.startswith(ROLE) else None
     return {
         "description": definition.description,
-        "agent": owner(definition, plan),
+        "agent": None if role else who,
+        "role": role,
         "depends_on": definition.depends_on,
         "needs": waits_for(definition, plan),
         "parent": definition.parent,
@@ -237,6 +253,11 @@ def fields_of(plan: Plan, definition: PlanTask) -> dict[str, Any]:
         "run": definition.run,
         "group": is_group(definition, plan),
         "epic": definition.epic,
+        "join": definition.join,
+        "join_failures": definition.failures == "count",
+        "approve": definition.approve,
+        "check": check_of(definition, plan),
+        "review": review_of(definition, plan),
         "digest": digest(definition, plan),
     }
 
@@ -270,7 +291,7 @@ def state_of(task: Task) -> PlanTask:
         id=task.id,
         description=task.description,
         status=task.state,
-        agent=task.agent,
+        agent=task.agent or (f"{ROLE}{task.role}" if task.role else None),
         result=task.result if task.state == "completed" else task.error,
         parent=task.parent,
         depends_on=task.depends_on,
@@ -278,4 +299,9 @@ def state_of(task: Task) -> PlanTask:
         priority=task.priority,
         run=task.run,
         epic=task.epic,
+        join=task.join,
+        failures="count" if task.join_failures else "hold",
+        approve=task.approve,
+        check=task.check,
+        review=task.review,
     )

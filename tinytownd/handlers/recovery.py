@@ -12,6 +12,7 @@ from tinytownd.domain.message import CONDUCTOR, Message, Round
 from tinytownd.domain.rules import first_line
 from tinytownd.domain.task import Task
 from tinytownd.domain.town import Town, mailbox
+from tinytownd.domain.track import TrackedPlan
 from tinytownd.handlers import views
 from tinytownd.handlers.agents import want
 from tinytownd.handlers.registry import Answer, Context, Decision, verb
@@ -182,7 +183,7 @@ def reset(ctx: Context, *, agents_only: bool = False) -> Answer:
     busy = [agent.name for agent in town.agents.values() if agent.round]
     if busy:
         raise Conflict(f"a round runs: {listed(busy)}", hint="tt stop --now ends it; then again")
-    kept = (Task.kind, Message.kind) if agents_only else ()
+    kept = (Task.kind, Message.kind, TrackedPlan.kind) if agents_only else ()
     gone = [record for record in town.records() if record.kind not in kept]
     for agent in town.agents.values():
         town.wake(agent)
@@ -192,9 +193,7 @@ def reset(ctx: Context, *, agents_only: bool = False) -> Answer:
         town.event("conductor.stopped", ctx.speaker.name)
     for record in gone:
         town.drop(record)
-    off: dict[str, Any] = (
-        {} if agents_only else {"conducting": False, "plan": None, "plan_state": "none"}
-    )
+    off: dict[str, Any] = {} if agents_only else {"conducting": False}
     town.put(town.meta.but(cleared=town.meta.rounds, **off))
     counts = Counter(record.kind for record in gone)
     told = ", ".join(f"{counts[kind]} {kind}" for kind in KINDS)

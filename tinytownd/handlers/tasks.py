@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
-from tinytownd.domain import names, rules
+from tinytownd.domain import gates, names, rules
 from tinytownd.domain.errors import BadInput, Conflict, Fenced, NotFound
 from tinytownd.domain.names import check_priority, check_tag, check_text
 from tinytownd.domain.plan import SHELL
@@ -151,7 +151,10 @@ def complete(ctx: Context, *, task: str | None = None, result: str = "") -> Answ
         return refused(ctx, found, result)
     if found.group:
         raise Conflict(f"{found.id} is a group: it is completed when its tasks are")
-    rules.complete(ctx.town, found, ctx.speaker.name, result or None)
+    if ctx.speaker.agent is not None:
+        gates.hand_in(ctx.town, found, ctx.speaker.name, result or None)
+    else:
+        gates.complete(ctx.town, found, ctx.speaker.name, result or None)
     return shown(ctx.town, found.id)
 
 
@@ -164,7 +167,7 @@ def fail(ctx: Context, *, task: str | None = None, reason: str = "") -> Answer:
         return refused(ctx, found, reason)
     if found.group:
         raise Conflict(f"{found.id} is a group: it fails when a task within it does")
-    rules.fail(ctx.town, found, ctx.speaker.name, reason or "no reason given")
+    gates.fail(ctx.town, found, ctx.speaker.name, reason or "no reason given")
     return shown(ctx.town, found.id)
 
 
@@ -178,7 +181,7 @@ def cancel(ctx: Context, *, task: str, cascade: bool = False) -> Answer:
         one = todo.popleft()
         if one.id in gone or (one.finished and one is not first and one.state != "failed"):
             continue
-        rules.cancel(town, one, ctx.speaker.name)
+        gates.cancel(town, one, ctx.speaker.name)
         gone[one.id] = None
         if cascade or one.group:
             todo += town.children(one.id)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from datetime import UTC, datetime
 
-from tinytownd.conductor.schedule import plan_state
+from tinytownd.conductor.plans import plan_state
 from tinytownd.domain.agent import Agent
 from tinytownd.domain.message import KINDS, Message, Round
 from tinytownd.domain.task import STATES, Task
 from tinytownd.domain.town import Town
+from tinytownd.domain.track import MAIN
 
 View = dict[str, object]
 
@@ -121,17 +122,20 @@ def round_(town: Town, one: Round) -> View:
     }
 
 
-def plan(town: Town) -> View:
-    """The plan as a whole: its tasks that somebody executes, by state."""
-    counts = town.plan_counts
+def plan(town: Town, name: str = MAIN) -> View:
+    """A plan as a whole: its tasks that somebody executes, by state."""
+    counts = town.plan_counts(name)
+    tracked = town.plans.get(name)
     return {
-        "description": town.meta.plan or None,
-        "state": plan_state(town),
+        "name": name,
+        "description": tracked.description if tracked else None,
+        "state": plan_state(town, tracked) if tracked else "none",
         "total": sum(counts.values()),
         "completed": counts["completed"],
         "failed": counts["failed"],
         "cancelled": counts["cancelled"],
-        "running": counts["running"],
+        "running": counts["running"] + counts["submitted"],
+        "blocked": counts["blocked"],
         "pending": counts["pending"] + counts["assigned"],
     }
 

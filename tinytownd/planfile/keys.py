@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, time
 
 from tinytownd.domain import names
 from tinytownd.domain.errors import BadInput
+from tinytownd.domain.join import check_join
 from tinytownd.domain.names import shown
 from tinytownd.domain.plan import Problem
 from tinytownd.domain.task import STATES
@@ -87,27 +89,63 @@ def _check_id(value: str) -> None:
     names.check_id(value, "an id")
 
 
-def _check_flag(value: object) -> None:
-    if not isinstance(value, bool):
-        hint = "write epic = true, without quotes"
-        raise BadInput(f"epic must be true or false, not {_KINDS[type(value)]}", hint=hint)
+def _flag(key: str) -> Check:
+    """A check of true and false."""
+
+    def check_flag(value: object) -> None:
+        if not isinstance(value, bool):
+            hint = f"write {key} = true, without quotes"
+            raise BadInput(f"{key} must be true or false, not {_KINDS[type(value)]}", hint=hint)
+
+    return check_flag
+
+
+def _check_join(value: object) -> None:
+    """A number may stand with or without quotes; whether it can be reached is found out later."""
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise BadInput(f"join must be a text or a number, not {_KINDS[type(value)]}")
+    check_join(str(value), sys.maxsize)
+
+
+def _check_owner(key: str) -> Callable[[str], object]:
+    """A judge of agents' names, and of roles: role:reviewer."""
+
+    def judge(value: str) -> None:
+        if value.startswith(names.ROLE):
+            names.check_role(value.removeprefix(names.ROLE))
+        else:
+            names.check_name(value, key)
+
+    return judge
+
+
+def _check_gate(judge: Callable[[str], object]) -> Callable[[str], object]:
+    """The same for a gate; an empty text takes the plan's away."""
+    return lambda value: judge(value) if value else None
 
 
 TOP_KEYS = ("meta", "tasks")
 META_KEYS: Mapping[str, Check] = {
     "description": _text("description", lambda text: names.check_text(text, "description")),
-    "default_agent": _text("default_agent", lambda name: names.check_name(name, "default_agent")),
+    "default_agent": _text("default_agent", _check_owner("default_agent")),
+    "check": _text("check", lambda text: names.check_text(text, "check")),
+    "review": _text("review", _check_owner("review")),
 }
 TASK_KEYS: Mapping[str, Check] = {
     "id": _text("id", _check_id),
     "description": _text("description", lambda text: names.check_text(text, "description")),
-    "agent": _text("agent", lambda name: names.check_name(name, "agent")),
+    "agent": _text("agent", _check_owner("agent")),
     "status": _choice("status", STATES),
     "parent": _text("parent", _check_id),
     "depends_on": _list("depends_on", _check_id),
     "tags": _list("tags", names.check_tag),
     "priority": _choice("priority", names.PRIORITIES),
     "run": _text("run", lambda text: names.check_text(text, "run")),
-    "epic": _check_flag,
+    "epic": _flag("epic"),
+    "join": _check_join,
+    "failures": _choice("failures", ("hold", "count")),
+    "approve": _flag("approve"),
+    "check": _text("check", _check_gate(lambda text: names.check_text(text, "check"))),
+    "review": _text("review", _check_gate(_check_owner("review"))),
     "result": _text("result", lambda text: names.check_text(text, "result", empty=True)),
 }

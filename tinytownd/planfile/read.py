@@ -44,7 +44,8 @@ def read(text: str, *, may_be_empty: bool = False) -> tuple[Plan, Layout]:
         task, found = _read_task(table, place)
         tasks.append(task)
         problems += found
-    plan = Plan(meta.get("description", ""), meta.get("default_agent"), tuple(tasks))
+    about = (meta.get("description", ""), meta.get("default_agent"), tuple(tasks))
+    plan = Plan(*about, default_check=meta.get("check"), default_review=meta.get("review"))
     problems += _semantic_problems(plan, layout)
     if not problems and not tasks and not may_be_empty:
         problems = [Problem(1, "the plan has no tasks", "add one: [[tasks]], id, description")]
@@ -123,6 +124,7 @@ def _read_task(table: Mapping[str, Any], place: Table) -> tuple[PlanTask, list[P
             problems.append(replace(problem, line=place.line(key), message=message))
         if not problem or (key == "id" and isinstance(value, str)):
             values[key] = tuple(value) if isinstance(value, list) else value
+    values["join"] = str(values.get("join", "all"))
     values["result"] = values.get("result") or None
     return PlanTask(**values, line=place.header.line), problems
 

@@ -107,6 +107,11 @@ def _block(state: PlanTask, ids: Set[str], newline: str) -> str:
         "priority": state.priority if state.priority != "normal" else None,
         "run": state.run,
         "epic": state.epic,
+        "join": state.join if state.join != "all" else None,
+        "failures": state.failures if state.failures != "hold" else None,
+        "approve": state.approve,
+        "check": state.check,
+        "review": state.review,
         "result": state.result,
     }
     lines = ["[[tasks]]"]

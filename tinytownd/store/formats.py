@@ -17,20 +17,35 @@ from tinytownd.domain.message import Message, Round
 from tinytownd.domain.record import Record
 from tinytownd.domain.task import Task
 from tinytownd.domain.town import Meta
+from tinytownd.domain.track import MAIN, TrackedPlan
 
 #: The format that this version writes.
-FORMAT = 1
+FORMAT = 2
 #: Kind → the records of that kind as JSON objects; the town's own is the one of kind `town`.
 Rows = Mapping[str, list[dict[str, Any]]]
-RECORDS: dict[str, type[Record]] = {one.kind: one for one in (Agent, Task, Message, Round)}
+RECORDS: dict[str, type[Record]] = {
+    one.kind: one for one in (Agent, Task, Message, Round, TrackedPlan)
+}
 
 
 def _as_it_was(rows: Rows) -> Rows:
     return rows
 
 
+def _plans_are_records(rows: Rows) -> Rows:
+    """The town's own record had the one plan that there was; it is a record now."""
+    (meta,) = rows[Meta.kind]
+    made = [row.get("created_at", 0) for row in rows[Task.kind] if row.get("plan") == MAIN]
+    if not made and not meta.get("plan"):
+        return {**rows, TrackedPlan.kind: []}
+    state = meta.get("plan_state", "none")
+    about = {"description": meta.get("plan"), "created_at": min(made, default=0)}
+    plan = {"id": MAIN, "seq": 1, "state": state, **about}
+    return {**rows, Meta.kind: [{**meta, "plans": 1}], TrackedPlan.kind: [plan]}
+
+
 #: From each format to the next. From 0 to 1 nothing but the number came.
-STEPS: dict[int, Callable[[Rows], Rows]] = {0: _as_it_was}
+STEPS: dict[int, Callable[[Rows], Rows]] = {0: _as_it_was, 1: _plans_are_records}
 
 
 @dataclass(frozen=True)
@@ -69,4 +84,4 @@ def load(rows: Rows, written: int) -> Loaded:
 
 
 def _ids(rows: Rows) -> set[tuple[str, str]]:
-    return {(kind, str(row.get("id"))) for kind in RECORDS for row in rows[kind]}
+    return {(kind, str(row.get("id"))) for kind in RECORDS for row in rows.get(kind, ())}

@@ -6,7 +6,7 @@ ever enters a key: names, task ids and texts are fields and values.
 | key | type | written by | lifetime |
 | --- | --- | --- | --- |
 | `tt:{id}:town` | hash: revision, tx, meta, format | daemon | the town's |
-| `tt:{id}:agents`, `:tasks`, `:messages`, `:rounds` | hash: id → JSON | daemon | the town's |
+| `tt:{id}:agents`, `:tasks`, … | hash: id → JSON; see `RECORD_KINDS` | daemon | the town's |
 | `tt:{id}:events` | stream: event | daemon | the last 100,000, about |
 | `tt:{id}:commands` | stream: a command's fields | people | until answered |
 | `tt:{id}:commands:<agent id>` | the same | that agent | until answered |
@@ -29,7 +29,7 @@ GROUP = "daemon"
 CONSUMER = "daemon"
 #: All wake channels of all towns, for PSUBSCRIBE.
 WAKE_PATTERN = "tt:{*}:wake:*"
-RECORD_KINDS = ("agents", "tasks", "messages", "rounds")
+RECORD_KINDS = ("agents", "tasks", "messages", "rounds", "plans")
 
 
 def town_key(town: str) -> str:

@@ -21,6 +21,7 @@ from redis.exceptions import ResponseError
 from tinytownd import wire
 from tinytownd.domain.agent import Agent
 from tinytownd.domain.errors import NotFound, TownError, Unavailable
+from tinytownd.domain.policy import Policy
 from tinytownd.domain.record import Record
 from tinytownd.domain.town import Change, Meta, Town
 from tinytownd.redact import encode_error
@@ -55,12 +56,17 @@ class TownStore:
     """A town's records in Redis, and the one lock under which decisions on it are taken."""
 
     def __init__(
-        self, client: redis.asyncio.Redis, town_id: str, settle: Callable[[Town], None]
+        self,
+        client: redis.asyncio.Redis,
+        town_id: str,
+        settle: Callable[[Town], None],
+        policy: Callable[[], Policy] = Policy,
     ) -> None:
         self.id = town_id
         self.last_event = "0-0"
         self._client = client
         self._settle = settle
+        self._policy = policy
         self._lock = asyncio.Lock()
         self._town: Town | None = None
         self._revision = "0"
@@ -151,7 +157,7 @@ class TownStore:
         """Looks at the town as it was last written."""
         async with self._lock:
             town = self._town or await self.load()
-            town.now = wire.now_ms()
+            town.now, town.policy = wire.now_ms(), self._policy()
             return look(town)
 
     async def view(self, look: Callable[[Town], T]) -> T:
@@ -238,7 +244,7 @@ class TownStore:
             town = self._town or await self.load()
             if attempt.written:
                 return attempt.results[attempt.written]
-            town.now = wire.now_ms()
+            town.now, town.policy = wire.now_ms(), self._policy()
             try:
                 result = decide(town)
                 self._settle(town)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from tinytownd.domain import rules
+from tinytownd.domain import gates, rules
 from tinytownd.domain.agent import DESIRED, Agent
 from tinytownd.domain.message import Round
 from tinytownd.domain.task import Task
@@ -148,7 +148,7 @@ def settle_task(town: Town, running: Round, ending: Ending, retries: Retries) ->
         return
     # The process is over: there is nobody left whom the rules would have to stop.
     if ending.how == "completed":
-        rules.complete(town, task.but(round=None), running.agent, ending.text or None)
+        gates.hand_in(town, task.but(round=None), running.agent, ending.text or None)
     elif ending.how in ("limited", "interrupted") or ending.session_lost:
         release(town, task, task.attempts - 1)
         why = {"text": ending.error}
@@ -159,7 +159,7 @@ def settle_task(town: Town, running: Round, ending: Ending, retries: Retries) ->
         about = {"task": task.id, "agent": task.agent, "text": ending.error}
         town.event("task.retrying", "daemon", **about)
     else:
-        rules.fail(town, task.but(round=None), "daemon", ending.error or "it failed")
+        gates.fail(town, task.but(round=None), "daemon", ending.error or "it failed")
 
 
 def may_try_again(task: Task, ending: Ending, retries: Retries) -> bool:

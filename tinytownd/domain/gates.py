@@ -1,0 +1,224 @@
+"""What stands between a task and its start, and between its work and its end.
+
+Before it starts: a person's approval. After its work: its check (a command), then its review (by an
+agent). Check and review are tasks of their own, so that they wait, run, are held, tried again and
+recovered as all tasks are; what they come to decides on the task that they are of.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tinytownd.domain import questions, rules
+from tinytownd.domain.errors import Conflict
+from tinytownd.domain.names import ROLE
+from tinytownd.domain.plan import SHELL
+from tinytownd.domain.task import Task
+from tinytownd.domain.town import Town
+
+CHECK, REVIEW = "check", "review"
+#: What comes back to a task is told up to so many characters, from the end of what a check printed.
+FEEDBACK_LIMIT = 8_000
+#: Characters of a task's id that its gates' ids repeat; an id has 64 at most.
+ID_LIMIT = 54
+
+
+# Before it starts
+
+
+def ask_approvals(town: Town) -> None:
+    """Blocks what is ready but for a person's approval, and asks for that."""
+    for task_id in sorted(town.index.unapproved):
+        task = town.tasks[task_id]
+        if town.may_go_out(task):
+            block(town, task, "conductor", "it needs an approval")
+            who = task.agent or (f"an agent with the {ROLE}{task.role}" if task.role else "anybody")
+            what = f"May {who} start {task.id}? {rules.first_line(task.description)}"
+            questions.ask(town, "conductor", f"approve:{task.id}", what, task.id)
+
+
+def block(town: Town, task: Task, actor: str, why: str) -> None:
+    """The task waits for a person; what comes of the round that holds it does not count."""
+    rules.stop_holder(town, task, actor)
+    town.put(task.advance("block", round=None))
+    town.event("task.blocked", actor, task=task.id, agent=task.agent, text=why)
+
+
+def unblock(town: Town, task: Task, actor: str, **changes: Any) -> None:
+    """A person has decided: the task goes on."""
+    town.put(task.advance("unblock", **changes))
+    town.event("task.unblocked", actor, task=task.id, agent=task.agent)
+
+
+def approve(town: Town, task: Task, actor: str) -> None:
+    """A person lets the task start, or takes the place of its reviewer; raises `Conflict`."""
+    if task.state == "submitted":
+        drop_gates(town, task, actor)
+        go_on(town, task, actor, REVIEW)
+    elif task.state == "blocked" and questions.find(town, f"approve:{task.id}"):
+        questions.close(town, f"approve:{task.id}", actor, "approved")
+        unblock(town, task, actor, approved=True)
+    elif task.state == "pending" and task.approve and not task.approved:
+        town.put(task.but(approved=True))
+        town.event("task.approved", actor, task=task.id, agent=task.agent)
+    else:
+        raise Conflict(f"task {task.id} is {task.state} and waits for no approval", hint="tt inbox")
+
+
+def reject(town: Town, task: Task, actor: str, reason: str) -> None:
+    """A person does not let the task start (it fails), or sends its result back; or `Conflict`."""
+    if task.state == "submitted":
+        drop_gates(town, task, actor)
+        send_back(town, task, actor, reason)
+    elif task.approve and not task.approved and task.state in ("blocked", "pending"):
+        fail(town, task, actor, f"rejected: {reason}")
+    else:
+        raise Conflict(f"task {task.id} is {task.state} and waits for no approval", hint="tt inbox")
+
+
+def ask(town: Town, task: Task, actor: str, text: str) -> None:
+    """The task's agent asks a person something: the task is blocked until that is answered."""
+    block(town, task, actor, f"asks: {rules.first_line(text)}")
+    questions.ask(town, actor, f"answer:{task.id}", text, task.id)
+
+
+def answer(town: Town, task: Task, actor: str, question: str, text: str) -> None:
+    """A person has answered: the task goes on, and its next round is told."""
+    questions.close(town, f"answer:{task.id}", actor, text)
+    told = f"You asked: {question.strip()}\n\nThe answer: {text.strip()}"
+    unblock(town, task, actor, feedback=told)
+
+
+# After its work
+
+
+def hand_in(town: Town, task: Task, actor: str, result: str | None) -> None:
+    """Who works on the task says that it is done: it is completed, or goes to its first gate."""
+    if task.check is None and task.review is None:
+        complete(town, task, actor, result)
+        return
+    rules.stop_holder(town, task, actor)
+    submitted = task.advance(
+        "submit", result=result, error=None, round=None, feedback=None, not_before=None
+    )
+    town.put(submitted)
+    told = rules.first_line(result or "")
+    town.event("task.submitted", actor, task=task.id, agent=task.agent, text=told)
+    go_on(town, submitted, actor, None)
+
+
+def go_on(town: Town, task: Task, actor: str, after: str | None) -> None:
+    """The next gate of a task that was handed in, after the one that it passed; else its end."""
+    told: dict[str, Any]
+    if after is None and task.check is not None:
+        kind, told = CHECK, {"agent": task.agent, "run": task.check}
+    elif after != REVIEW and task.review is not None:
+        is_role = task.review.startswith(ROLE)
+        role = task.review.removeprefix(ROLE) if is_role else None
+        kind, told = REVIEW, {"agent": None if is_role else task.review, "role": role}
+    else:
+        rules.complete(town, task, actor, task.result)
+        return
+    what = f"The {kind} of {task.id}: {rules.first_line(task.description)}"
+    gate = Task(
+        id=gate_id(town, task, kind),
+        description=what,
+        seq=town.next_id("tasks"),
+        priority=task.priority,
+        gate_of=task.id,
+        created_at=town.now,
+        **told,
+    )
+    town.put(gate)
+    town.event("task.created", "conductor", task=gate.id, agent=gate.agent)
+
+
+def gate_id(town: Town, task: Task, kind: str) -> str:
+    """A free id for a gate: the task's own and what it is, counted from the second on."""
+    name = f"{task.id[:ID_LIMIT]}.{kind}"
+    number, found = 1, name
+    while found in town.tasks:
+        number += 1
+        found = f"{name}-{number}"
+    return found
+
+
+def is_check(task: Task) -> bool:
+    """Whether the task is another one's check."""
+    return task.gate_of is not None and task.run is not None
+
+
+def gated(town: Town, gate: Task) -> Task | None:
+    """The task that a gate is of, if it waits for the gate."""
+    task = town.tasks.get(gate.gate_of or "")
+    return task if task is not None and task.state == "submitted" else None
+
+
+def send_back(town: Town, task: Task, by: str, why: str) -> None:
+    """What was handed in is not good enough: its owner gets it again, in the same session.
+
+    At most `policy.reworks` times; then the task fails, and the conductor hears it.
+    """
+    bound = town.policy.reworks
+    if task.reworks >= bound:
+        rules.fail(town, task, "daemon", f"sent back {task.reworks + 1} times, last by {by}: {why}")
+        return
+    told = f"{by} sent your work back:\n\n{why[-FEEDBACK_LIMIT:].strip()}"
+    back = task.advance(
+        "send back", result=None, reworks=task.reworks + 1, feedback=told, attempts=0
+    )
+    town.put(back)
+    town.event("task.sent_back", by, task=task.id, agent=task.agent, text=rules.first_line(why))
+
+
+# Verdicts, with all that hangs on them
+
+
+def complete(town: Town, task: Task, actor: str, result: str | None) -> None:
+    """The task is completed; where it is a gate, what it is of goes on."""
+    drop_gates(town, task, actor)
+    rules.complete(town, task, actor, result)
+    waiting = gated(town, task)
+    if waiting is not None:
+        go_on(town, waiting, actor, CHECK if is_check(task) else REVIEW)
+
+
+def turn_down(town: Town, gate: Task, actor: str, reason: str) -> None:
+    """A reviewer's no: the review is over, and its task goes back to its owner."""
+    rules.complete(town, gate, actor, f"rejected: {reason}")
+    waiting = gated(town, gate)
+    if waiting is not None:
+        send_back(town, waiting, actor, reason)
+
+
+def fail(town: Town, task: Task, actor: str, reason: str) -> None:
+    """The task failed for good. A check that failed sends its task back instead."""
+    drop_gates(town, task, actor)
+    waiting = gated(town, task)
+    if waiting is None or not is_check(task):
+        rules.fail(town, task, actor, reason)
+        return
+    rules.fail(town, task, actor, reason, quietly=True)
+    send_back(town, waiting, f"its check ({task.run})", reason)
+
+
+def cancel(town: Town, task: Task, actor: str) -> None:
+    """The task is taken back, with its gates and its questions."""
+    drop_gates(town, task, actor)
+    rules.cancel(town, task, actor)
+
+
+def drop_gates(town: Town, task: Task, actor: str) -> None:
+    """Somebody decided on the task itself: its gates and questions are not needed any more."""
+    if task.state == "submitted":
+        gates = [g for g in town.tasks.values() if g.gate_of == task.id and not g.finished]
+        for gate in gates:
+            rules.cancel(town, gate, actor)
+    if task.state == "blocked":
+        for about in ("approve", "answer", "budget:task"):
+            questions.close(town, f"{about}:{task.id}", actor, f"{actor} decided on the task")
+
+
+def reviews_itself(task: Task) -> bool:
+    """Whether a task's reviewer is its owner."""
+    return task.review is not None and (task.agent or SHELL).lower() == task.review.lower()
