@@ -97,7 +97,10 @@ def test_lines_are_the_same_with_other_line_endings(name: str) -> None:
     [
         ('depend_on = ["b"]', "did you mean depends_on?"),
         ('zzz = "b"', "known keys: id, description, agent, "),
-        ('status = "done"', "one of pending, assigned, running, completed, failed, cancelled"),
+        (
+            'status = "done"',
+            "one of pending, assigned, running, blocked, submitted, completed, failed, cancelled",
+        ),
         ('priority = "medium"', "one of urgent, high, normal, low"),
         ('depends_on = "b"', 'write depends_on = ["…"]'),
         ('parent = "aa"', "did you mean a?"),

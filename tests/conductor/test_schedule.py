@@ -9,8 +9,19 @@ import pytest
 from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
-from tests.domain.towns import NOW, agent, events, make_town, picture, settled, states, task
-from tinytownd.conductor.schedule import AHEAD, held_by_failure, plan_state, settle
+from tests.domain.towns import (
+    NOW,
+    agent,
+    events,
+    main_plan,
+    make_town,
+    picture,
+    settled,
+    states,
+    task,
+)
+from tinytownd.conductor.plans import plan_state
+from tinytownd.conductor.schedule import AHEAD, held_by_failure, settle
 from tinytownd.domain.names import PRIORITIES
 from tinytownd.domain.task import Task
 from tinytownd.domain.town import Town
@@ -196,7 +207,11 @@ def can_move(town: Town, one: Task, ends: set[str]) -> bool:
 
 def check_plan(town: Town) -> None:
     mine = [one for one in town.tasks.values() if one.plan and not one.group]
-    assert town.meta.plan_state == plan_state(town)
+    if not town.plans:
+        assert not mine
+        return
+    plan = main_plan(town)
+    assert plan.state == plan_state(town, plan)
     available = {one.name.lower() for one in town.agents.values() if one.available}
     ready = [
         one
@@ -206,15 +221,19 @@ def check_plan(town: Town) -> None:
     on = town.meta.conducting
     if not mine:
         expected = "none"
+    elif all(one.state == "cancelled" for one in mine):
+        expected = "cancelled"
     elif all(one.state in ("completed", "cancelled") for one in mine):
         expected = "completed"
-    elif ready or any(one.state in ("assigned", "running") for one in mine):
+    elif any(one.state in ("assigned", "running") for one in mine):
+        expected = "running"
+    elif ready:
         expected = "running" if on else "waiting"
     elif any(one.state == "failed" for one in mine):
         expected = "failed"
     else:
         expected = "stalled" if on else "waiting"
-    assert plan_state(town) == expected
+    assert plan.state == expected
 
 
 # One thing at a time
@@ -237,7 +256,7 @@ def test_work_of_an_agent_that_will_not_do_it_is_taken_back(change: dict[str, st
     town.put(town.agent("ann").but(**change))
     settled(town)
     assert states(town) == ["pending", "pending"]
-    assert town.meta.plan_state == "stalled"
+    assert main_plan(town).state == "stalled"
     town.put(town.agent("ann").but(desired="run", state="idle"))
     settled(town)
     assert states(town) == ["assigned", "assigned"]
@@ -334,8 +353,8 @@ def test_a_group_names_only_some_of_many_failures() -> None:
 
 
 def plan_of(*records: Task, on: bool = True, who: str = "ann") -> Town:
-    own = [one.but(plan="main") for one in records]
-    return settled(make_town(agent(who), *own, conducting=on))
+    own = [one.but(plan="main", digest="0") for one in records]
+    return settled(make_town(agent(who), *own, conducting=on, plan="A plan"))
 
 
 @pytest.mark.parametrize(
@@ -344,7 +363,10 @@ def plan_of(*records: Task, on: bool = True, who: str = "ann") -> Town:
         ([], True, "none"),
         ([task(1, "ann")], False, "waiting"),
         ([task(1, "ann")], True, "running"),
-        ([task(1, "ann", state="running")], False, "waiting"),
+        ([task(1, "ann", state="running")], False, "running"),
+        ([task(1, "ann", state="submitted")], True, "running"),
+        ([task(1, "ann", state="cancelled")], True, "cancelled"),
+        ([task(1, "ann", approve=True), task(2, "ann", needs=("t1",))], True, "blocked"),
         ([task(1, "ann", state="completed"), task(2, "ann", state="cancelled")], True, "completed"),
         ([task(1, "ann", state="failed"), task(2, "ann", needs=("t1",))], True, "failed"),
         ([task(1, "ann", state="failed"), task(2, "ann")], True, "running"),
@@ -355,7 +377,7 @@ def plan_of(*records: Task, on: bool = True, who: str = "ann") -> Town:
     ],
 )
 def test_the_state_of_a_plan(records: list[Task], conducting: bool, state: str) -> None:
-    assert plan_of(*records, on=conducting).meta.plan_state == state
+    assert main_plan(plan_of(*records, on=conducting)).state == state
 
 
 def test_the_end_of_a_plan_is_told_once_and_again_after_it_went_on() -> None:

@@ -21,7 +21,12 @@ TASK = """
 pending assign assigned; pending complete completed; pending fail failed; pending cancel cancelled
 assigned start running; assigned release pending; assigned complete completed
 assigned fail failed; assigned cancel cancelled
+pending block blocked
 running release pending; running complete completed; running fail failed; running cancel cancelled
+running block blocked; running submit submitted
+blocked unblock pending; blocked complete completed; blocked fail failed; blocked cancel cancelled
+submitted send-back pending; submitted complete completed; submitted fail failed
+submitted cancel cancelled
 failed retry pending; failed cancel cancelled; cancelled retry pending
 """
 AGENT = """
@@ -39,6 +44,7 @@ error start starting; error pause paused; error close cold; error kill stopped
 """
 MESSAGE = """
 waiting deliver delivered; waiting forward waiting; waiting fold acknowledged
+waiting answer acknowledged
 delivered acknowledge acknowledged; delivered return waiting
 """
 TABLES = {
@@ -146,3 +152,7 @@ def test_to_whom_work_can_be_handed(desired: str, state: str, available: bool) -
 def test_only_what_asks_for_something_or_is_urgent_costs_tokens(sort: str, priority: str) -> None:
     starts = message(1, "ann", sort=sort, priority=priority).starts_round
     assert starts is (sort in ("request", "query") or priority == "urgent")
+
+
+def test_a_question_to_a_person_costs_none() -> None:
+    assert not message(1, "conductor", sort=messages.QUESTION, priority="urgent").starts_round

@@ -92,7 +92,7 @@ def test_a_rollback_restores_records_and_indexes(
     town = loaded(town)
     before = picture(town)
     carry_out(town, then)
-    town.put(town.meta.but(conducting=conducting, plan="another"))
+    town.put(town.meta.but(conducting=conducting, name="another"))
     town.event("something", "person")
     town.rollback()
     assert picture(town) == before

@@ -11,12 +11,22 @@ from tinytownd.domain.message import Message, Round
 from tinytownd.domain.record import Record
 from tinytownd.domain.task import Task
 from tinytownd.domain.town import Meta, Town
+from tinytownd.domain.track import MAIN, TrackedPlan
 
 NOW = 1_790_000_000_000
 
 
-def make_town(*records: Record, now: int = NOW, **meta: Any) -> Town:
-    return Town(Meta(id="t", name="demo", dir="/demo", **meta), records, now=now)
+def make_town(*records: Record, now: int = NOW, plan: str | None = None, **meta: Any) -> Town:
+    """A town; with `plan` (what it is about), or tasks of the plan `main`, that is there too."""
+    known = any(isinstance(one, TrackedPlan) for one in records)
+    if not known and (plan or any(isinstance(one, Task) and one.plan == MAIN for one in records)):
+        records = (*records, TrackedPlan(MAIN, 1, plan))
+    plans = sum(isinstance(one, TrackedPlan) for one in records)
+    return Town(Meta(id="t", name="demo", dir="/demo", plans=plans, **meta), records, now=now)
+
+
+def main_plan(town: Town) -> TrackedPlan:
+    return town.plans[MAIN]
 
 
 def agent(name: str, number: int = 1, **fields: Any) -> Agent:
@@ -24,9 +34,11 @@ def agent(name: str, number: int = 1, **fields: Any) -> Agent:
 
 
 def task(number: int, owner: str | None = None, **fields: Any) -> Task:
-    """A task with the id `t<number>`."""
+    """A task with the id `t<number>`; one of a plan came with its file."""
     needs = fields.get("needs", ())
     told = {"description": f"Do {number}", "seq": number, "depends_on": needs, **fields}
+    if "plan" in fields:
+        told.setdefault("digest", "0123456789abcdef" if fields["plan"] else None)
     return Task(**{"id": f"t{number}", "agent": owner, **told})
 
 

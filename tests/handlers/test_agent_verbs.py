@@ -283,11 +283,13 @@ def test_the_town_at_a_glance() -> None:
         task(4, "ann", parent="t3", plan="main", state="completed"),
         message(1, "ann", sort="query"),
         message(2, "ann", state="delivered"),
+        messages=2,
     )
     seen = desk.call("town.status")
     assert seen["tasks"]["by_agent"] == {"ann": {"assigned": 1, "completed": 1}}
     assert seen["tasks"]["by_state"]["completed"] == 1
     assert (seen["backlog"], seen["event"], seen["town"]["name"]) == (1, "7-0", "demo")
-    assert seen["messages"] == {"request": 0, "query": 1, "info": 0, "ack": 0}
+    # The info tells the conductor's mailbox of the plan's end.
+    assert seen["messages"] == {"request": 0, "query": 1, "info": 1, "ack": 0}
     plan = seen["conductor"]["plan"]
     assert (plan["total"], plan["completed"], plan["state"]) == (1, 1, "completed")

@@ -72,7 +72,7 @@ async def test_a_random_town_comes_back_as_it_was(
     assert seen(after) == seen(await other.read(lambda town: town))
     assert (after.meta.id, after.meta.name, after.meta.dir) == (other.id, "other", "/elsewhere")
     assert after.meta.created_at == 7
-    assert after.meta.plan == before.meta.plan
+    assert after.plans == before.plans
     assert after.meta.conducting == before.meta.conducting
     at_rest = {"completed", "failed", "cancelled", "pending"}
     assert {one.state for one in after.tasks.values()} <= at_rest | {"assigned"}
@@ -134,7 +134,7 @@ async def test_the_file_is_its_owners_alone_and_told_of(store: TownStore, tmp_pa
     assert told == {
         "path": str(file),
         "bytes": file.stat().st_size,
-        "counts": {"agents": 0, "tasks": 1, "messages": 0, "rounds": 0, "events": 1},
+        "counts": {"agents": 0, "tasks": 1, "messages": 0, "rounds": 0, "plans": 0, "events": 1},
         "sha256": header["sha256"],
     }
     assert [one.name for one in tmp_path.iterdir()] == ["x.save"]

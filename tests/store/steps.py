@@ -124,7 +124,7 @@ def seen(town: Town) -> dict[str, object]:
         "queues": {o: [t.id for t in town.queue(o)] for o in owners},
         "inboxes": {o: [m.id for m in town.inbox(o)] for o in [*owners, "conductor"]},
         "unmet": {task.id: town.unmet(task) for task in town.tasks.values()},
-        "plan": +town.plan_counts,
+        "plan": {name: +town.plan_counts(name) for name in town.plans},
         "found": {name: town.find_agent(name) for name in owners},
     }
 

@@ -116,7 +116,8 @@ async def test_a_newer_town_is_refused_and_left_as_it_is(
     before = await head(client, town_id)
     fresh = TownStore(client, town_id, settle)
     await fresh.create(Meta(id=town_id, name="other", dir="/other"))
-    with pytest.raises(Conflict, match=r"newer tinytown \(format 7; this one reads 1\)") as error:
+    told = rf"newer tinytown \(format 7; this one reads {formats.FORMAT}\)"
+    with pytest.raises(Conflict, match=told) as error:
         await fresh.load()
     assert error.value.hint.startswith("upgrade tinytown")
     with pytest.raises(Conflict):
@@ -126,6 +127,16 @@ async def test_a_newer_town_is_refused_and_left_as_it_is(
 
 def test_every_older_format_has_its_step() -> None:
     assert sorted(formats.STEPS) == list(range(formats.FORMAT))
+
+
+def test_the_one_plan_of_earlier_towns_becomes_a_record() -> None:
+    meta = {"id": "t", "name": "demo", "dir": "/demo", "plan": "Auth", "plan_state": "running"}
+    tasks = [{"id": "a", "plan": "main", "created_at": 7}, {"id": "t1", "created_at": 3}]
+    now = formats.brought_up({**EMPTY, "town": [meta], "tasks": tasks}, 1)
+    about = {"description": "Auth", "created_at": 7}
+    assert now["plans"] == [{"id": "main", "seq": 1, "state": "running", **about}]
+    assert now["town"][0]["plans"] == 1
+    assert formats.brought_up({**EMPTY, "town": [{**meta, "plan": None}]}, 1)["plans"] == []
 
 
 def test_steps_are_taken_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
