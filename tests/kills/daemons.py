@@ -12,7 +12,6 @@ import os
 import shutil
 import signal
 import sys
-import time
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,6 +22,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from tests import waiting
 from tests.kills.trap import Trace, Trap, install
 from tinytownd import daemon, desk, wire
 from tinytownd.store import commands, keys, patience, wakes
@@ -43,14 +43,7 @@ Client = redis.Redis
 AWAY = (redis.ConnectionError, redis.TimeoutError, redis.BusyLoadingError, redis.ResponseError)
 
 
-def until(look: Callable[[], Any], what: str) -> Any:
-    """What `look` finds, as soon as it finds something."""
-    deadline = time.monotonic() + PATIENCE
-    while not (found := look()):
-        if time.monotonic() > deadline:
-            raise AssertionError(f"{what}: not within {PATIENCE:g} s")
-        time.sleep(0.003)
-    return found
+until = functools.partial(waiting.until, patience=PATIENCE, pause=0.003)
 
 
 class Home:

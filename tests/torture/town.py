@@ -8,12 +8,12 @@ import random
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
 
+from tests import waiting
 from tests.e2e.town import BIN, Data, Done, Home, TownUnderTest, lines
 
 AGENT = Path(__file__).with_name("agent.py")
@@ -208,10 +208,4 @@ class StormTown:
         return lines(self.notes / f"{kind}.jsonl")
 
 
-def until(condition: Callable[[], Any], what: str) -> None:
-    """Returns when the condition is true; raises AssertionError when that takes too long."""
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        if time.monotonic() > deadline:
-            raise AssertionError(f"{what} did not happen within {PATIENCE:g} s")
-        time.sleep(0.02)
+until = partial(waiting.until, patience=PATIENCE, pause=0.02)
