@@ -43,7 +43,8 @@ class RealTown:
         env = clis.agent_env(root / "home", api.url, bins)
         own = {name: env.pop(name) for name in ("HOME", "PATH", "LANG")}
         lines = [f"{name} = {json.dumps(value)}" for name, value in env.items()]
-        (home / "config.toml").write_text("\n".join(["[env]", *lines, ""]))
+        quiet = ["[conductor]", "enabled = false"]  # it would make calls of its own
+        (home / "config.toml").write_text("\n".join([*quiet, "[env]", *lines, ""]))
         return cls(town, {**own, "TINYTOWN_HOME": str(home)})
 
     def configure(self, settings: str) -> None:
