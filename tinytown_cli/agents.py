@@ -42,6 +42,14 @@ def spawn(  # noqa: PLR0913  # one parameter an option
         str | None,
         typer.Option(metavar="P", help="What it may do unasked: bypass, edit, read."),
     ] = None,
+    tag: Annotated[
+        list[str] | None,
+        typer.Option(metavar="T", help="Work that it takes from the backlog; repeatable."),
+    ] = None,
+    fallback: Annotated[
+        list[str] | None,
+        typer.Option(metavar="C", help="A CLI for the time of a rate limit; repeatable."),
+    ] = None,
     foreground: Annotated[
         bool, typer.Option("--foreground", help="Show its output until it stops.")
     ] = False,
@@ -53,8 +61,9 @@ def spawn(  # noqa: PLR0913  # one parameter an option
     options = {"cli": cli, "model": model, "role": role, "nickname": nickname, "parent": parent}
     options["permissions"] = permissions
     options["instructions"] = text_or_file(instructions, "instructions")
+    lists = {"tags": tag or None, "fallback": fallback or None}
     limits = {"max_rounds": max_rounds, "silence_seconds": silence, "wall_seconds": wall}
-    reply = client.send(target, "agent.spawn", {"name": name, **limits, **options})
+    reply = client.send(target, "agent.spawn", {"name": name, **limits, **options, **lists})
     agent = reply["agent"]
     said = f"{agent['name']} is on the team ({agent['cli']})"
     if not reply["created"]:

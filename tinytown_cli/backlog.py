@@ -8,7 +8,22 @@ from typing import Annotated
 import typer
 
 from tinytown_cli import client, layout, output
-from tinytown_cli.command import After, AgentName, Priority, Tags, TaskRef, group, text, verb
+from tinytown_cli.command import (
+    After,
+    AgentName,
+    Approve,
+    Check,
+    Failures,
+    Join,
+    OfPlan,
+    Priority,
+    Review,
+    Tags,
+    TaskRef,
+    group,
+    text,
+    verb,
+)
 from tinytown_cli.tasks import show_task
 
 backlog = group(
@@ -17,17 +32,39 @@ backlog = group(
 
 
 @verb("add", of=backlog, example='tt backlog add "Tidy the imports" --tag chore --priority low')
-def add(
+def add(  # noqa: PLR0913  # one parameter an option
     task_text: Annotated[
         str, typer.Argument(metavar="TEXT", help="What to do; - reads standard input.")
     ],
+    *,
     tag: Tags = None,
     priority: Priority = None,
     after: After = None,
+    join: Join = None,
+    failures: Failures = None,
+    approve: Approve = False,
+    check: Check = None,
+    review: Review = None,
+    plan: OfPlan = None,
 ) -> None:
-    """Add work without an owner."""
+    """Add work without an owner.
+
+    A free agent whose role or tag is one of its tags takes it by itself.
+    """
     told = {"text": text(task_text), "tags": tag or None, "after": after or None}
-    show_task(client.town("backlog.add", **told, priority=priority)["task"], "is in the backlog")
+    told |= {"join": join, "failures": failures, "check": check, "review": review}
+    told |= {"plan": plan}
+    reply = client.town("backlog.add", **told, priority=priority, approve=approve or None)
+    one = reply["task"]
+    show_task(one, f"goes to {one['agent']}" if one["agent"] else "is in the backlog")
+    if not one["agent"] and not reply["takers"]:
+        output.note(f"nobody takes it by itself: {_ways(one)}")
+
+
+def _ways(one: client.Data) -> str:
+    """What has a task of the backlog done that nobody takes by itself."""
+    claim = f"tt backlog claim {one['id']} AGENT"
+    return f"{claim}, or give it a tag that is an agent's role or tag (tt spawn --tag)"
 
 
 @verb("list", of=backlog, example="tt backlog list --json")

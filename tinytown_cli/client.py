@@ -9,7 +9,7 @@ from typing import Any, Self, TypeVar
 from tinytown_cli import conversation, launch, places, transport
 from tinytown_cli.conversation import AGENT_PATIENCE, PATIENCE, Data, Target, for_people
 
-__all__ = ["AGENT_PATIENCE", "IO", "PATIENCE", "Data", "Target", "for_people"]
+__all__ = ["AGENT_PATIENCE", "IO", "PATIENCE", "Data", "Following", "Target", "for_people"]
 
 T = TypeVar("T")
 
@@ -17,8 +17,8 @@ T = TypeVar("T")
 class _Link:
     """A blocking connection in the place of one that is awaited."""
 
-    def __init__(self, address: places.Address) -> None:
-        self._link = transport.Link(address)
+    def __init__(self, address: places.Address, wait: transport.Wait | None = None) -> None:
+        self._link = transport.Link(address, wait)
 
     async def __aenter__(self) -> Self:
         return self
@@ -44,6 +44,25 @@ class _Blocking:
 
     async def sleep(self, seconds: float) -> None:
         time.sleep(seconds)  # noqa: ASYNC251  # there is no loop to hold up
+
+
+class Following(_Blocking):
+    """For a command that goes on for long: a daemon that was stopped beneath it stays stopped.
+
+    `wait` is what its connections wait with; see `transport.Wait`.
+    """
+
+    def __init__(self, wait: transport.Wait | None = None) -> None:
+        self._wait = wait
+        self._met = False
+
+    async def endpoint(self) -> places.Endpoint:
+        found = launch.rejoin() if self._met else launch.ensure()
+        self._met = True
+        return found
+
+    async def connect(self, address: places.Address, *, alone: bool = False) -> _Link:  # noqa: ARG002  # all are
+        return _Link(address, self._wait)
 
 
 IO = _Blocking()
@@ -74,9 +93,15 @@ def here() -> Target:
     return run(conversation.here(IO))
 
 
-def send(target: Target, verb: str, args: Data, seconds: float | None = PATIENCE) -> Data:
+def send(
+    target: Target,
+    verb: str,
+    args: Data,
+    seconds: float | None = PATIENCE,
+    io: conversation.IO = IO,
+) -> Data:
     """A command's reply, within so many seconds (None: whenever). Arguments of None are left out.
 
     Raises what the daemon refused it with, `TimedOut`, `Unavailable`, `BadInput`.
     """
-    return run(conversation.send(IO, target, verb, args, seconds))
+    return run(conversation.send(io, target, verb, args, seconds))

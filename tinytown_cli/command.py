@@ -6,6 +6,7 @@ one of them was typed.
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -32,6 +33,9 @@ _PLAIN: dict[str, Any] = {
 }
 
 AgentName = Annotated[str, typer.Argument(metavar="AGENT", help="The agent's name.")]
+OwnerName = Annotated[
+    str, typer.Argument(metavar="AGENT", help="An agent's name, or role:R: any agent of a role.")
+]
 TaskRef = Annotated[
     str, typer.Argument(metavar="TASK", help="The task's id, or its first characters.")
 ]
@@ -43,6 +47,24 @@ Tags = Annotated[list[str] | None, typer.Option("--tag", metavar="T", help="A ta
 After = Annotated[
     list[str] | None,
     typer.Option(metavar="TASK", help="Start when this task is completed; repeatable."),
+]
+Join = Annotated[
+    str | None,
+    typer.Option(metavar="N", help="How many of those are enough: all, any, or a number."),
+]
+OfPlan = Annotated[
+    str | None, typer.Option("--plan", metavar="NAME", help="Count it to this plan.")
+]
+Approve = Annotated[bool, typer.Option("--approve", help="Start only when a person has approved.")]
+Check = Annotated[
+    str | None, typer.Option(metavar="CMD", help="A command that must pass before it is done.")
+]
+Review = Annotated[
+    str | None, typer.Option(metavar="A", help="Who reviews the result: an agent, or role:ROLE.")
+]
+Failures = Annotated[
+    Literal["hold", "count"] | None,
+    typer.Option(metavar="F", help="Whether those that failed hold it, or count: hold, count."),
 ]
 
 
@@ -72,12 +94,20 @@ def _shared_options() -> list[TyperOption]:
     ]
 
 
+_NEGATIVE = re.compile(r"-\d[\d.]*")
+
+
 class Command(TyperCommand):
     """A command with the options that every command has."""
 
     def __init__(self, *args: Any, **attrs: Any) -> None:
         super().__init__(*args, **attrs)
         self.params.extend(_shared_options())
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """A negative number is a value, which its command refuses: no option is called so."""
+        ctx.ignore_unknown_options = any(_NEGATIVE.fullmatch(word) for word in args)
+        return super().parse_args(ctx, args)
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """The arguments without the braces that the framework puts around required ones."""
@@ -111,9 +141,9 @@ def application(*, name: str, cls: type[TyperGroup], about: str, example: str = 
     )
 
 
-def group(name: str, about: str, example: str) -> typer.Typer:
+def group(name: str, about: str, example: str, cls: type[TyperGroup] = Group) -> typer.Typer:
     """Declares a group of commands: `tt NAME …`."""
-    VERBS[name] = application(name=name, cls=Group, about=about, example=example)
+    VERBS[name] = application(name=name, cls=cls, about=about, example=example)
     return VERBS[name]
 
 

@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from tinytown_cli import client, events, live, output, places, planfile, progress
-from tinytown_cli.command import group, verb
+from tinytown_cli import client, events, foreground, live, output, places, planfile, progress
+from tinytown_cli.command import group, text, verb
+from tinytown_cli.goal import Goals, reach
+from tinytown_cli.options import chosen
 from tinytownd.domain.errors import BAD_INPUT, OK, WORK_FAILED, BadInput
+from tinytownd.domain.names import ROLE
 from tinytownd.wire import HOME
+
+OfPlan = Annotated[
+    str | None,
+    typer.Option("--plan", metavar="NAME", help="Which plan (default: main, or the only one)."),
+]
 
 conductor = group(
     "conductor",
     "Hand the plan to the conductor and follow it.\n\n"
     "Ends when the plan does: exit code 0 when all is completed, 1 when something failed. "
-    "Ctrl-C leaves the view; the conductor goes on.",
-    "tt conductor --spawn\ntt conductor --rehearse\ntt conductor status",
+    "Ctrl-C leaves the view; the conductor goes on. Several words are a goal, of which the "
+    "conductor's own agent makes a plan.",
+    'tt conductor --spawn\ntt conductor "Build a login page, with tests"\ntt conductor status',
+    Goals,
 )
 
 
@@ -31,26 +42,68 @@ def conduct(
     rehearse: Annotated[
         bool, typer.Option("--rehearse", help="Dry-run the plan in a scratch copy of the town.")
     ] = False,
+    plan: OfPlan = None,
+    context: Annotated[
+        bool, typer.Option("--context", help="Print what the conductor's agent would be told.")
+    ] = False,
+    chat: Annotated[
+        bool, typer.Option("--chat", help="Talk to a conductor: open its CLI in this terminal.")
+    ] = False,
 ) -> None:
     """What `tt conductor` does alone; the group's help tells of it."""
     if ctx.invoked_subcommand:
-        if spawn or rehearse:
+        if spawn or rehearse or plan or context or chat:
             raise BadInput(f"tt conductor {ctx.invoked_subcommand} takes no such option")
         return
+    if context:
+        _context()
+        return
+    if chat:
+        foreground.require("tt conductor --chat")
+        raise typer.Exit(foreground.run(client.town("conductor.chat")))
     if rehearse:
         raise typer.Exit(_rehearse())
+    raise _left(lambda: _conduct(client.here(), spawn=spawn, plan=plan, talking=True))
+
+
+def _left(follow: Callable[[], int]) -> typer.Exit:
+    """How following ends: with what became of it, or with Ctrl-C."""
     try:
-        code = _conduct(client.here(), spawn=spawn)
+        return typer.Exit(follow())
     except KeyboardInterrupt:
         output.note("the conductor goes on; tt conductor stop ends it")
-        code = OK
-    raise typer.Exit(code)
+        return typer.Exit(OK)
+
+
+def _context() -> None:
+    """What the conductor's agent would be told now, to the byte."""
+    told = client.town("conductor.context")
+    if chosen.json:
+        return output.show(told, [])
+    # A terminal is shown no control characters of others.
+    return output.write(
+        output.clean(told["prompt"]) if output.on_terminal() else told["prompt"], ""
+    )
+
+
+@verb("goal", of=conductor, example='tt conductor goal "Build a login page, with tests" --yes')
+def goal(
+    words: Annotated[
+        str, typer.Argument(metavar="GOAL", help="What is wanted; - reads standard input.")
+    ],
+    yes: Annotated[bool, typer.Option("--yes", help="Start the plan without asking.")] = False,
+) -> None:
+    """Hand the conductor's agent a goal: it makes a plan, you approve it, the town carries it out.
+
+    `tt conductor "several words"` is the same.
+    """
+    raise _left(lambda: reach(text(words, "goal"), yes=yes, follow=partial(follow, talking=True)))
 
 
 @verb("status", of=conductor, example="tt conductor status --json")
-def status() -> None:
-    """Show how far the plan is."""
-    now = client.town("conductor.status")
+def status(plan: OfPlan = None) -> None:
+    """Show how far a plan is."""
+    now = client.town("conductor.status", plan=plan)
     output.show(now, _page(now))
 
 
@@ -61,16 +114,23 @@ def stop() -> None:
     output.show(now, ["The conductor is off. Back: tt conductor"])
 
 
-def _conduct(target: client.Target, *, spawn: bool) -> int:
+def _conduct(
+    target: client.Target, *, spawn: bool, plan: str | None = None, talking: bool = False
+) -> int:
     last = events.last_id(target)
-    started = client.send(target, "conductor.start", {"spawn": spawn})
+    started = client.send(target, "conductor.start", {"spawn": spawn, "plan": plan})
     for agent in started["spawned"]:
         output.note(f"spawned {agent['name']}")
     # Where nothing moves without them, the verdict says so.
     if started["conductor"]["plan"]["state"] == "running":
         for agent in started["missing"]:
             output.error(*_missing(agent))
-    end = live.follow(target, last)
+    return follow(target, last, started["conductor"]["plan"]["name"], talking=talking)
+
+
+def follow(target: client.Target, last: str, plan: str, *, talking: bool = False) -> int:
+    """Shows what happens after that event until the plan is over; the exit code."""
+    end = live.follow(target, last, plan=plan, talking=talking)
     # A terminal shows the tasks already.
     output.show(end, [_summary(end)] if output.on_terminal() else _page(end))
     output.flush()
@@ -80,6 +140,8 @@ def _conduct(target: client.Target, *, spawn: bool) -> int:
 def _missing(agent: client.Data) -> tuple[str, str]:
     """Who is not there to do what, and what to do about it."""
     some = ", ".join([*agent["tasks"][:3], *(["…"] if len(agent["tasks"]) > 3 else [])])
+    if agent["state"] and agent["name"].startswith(ROLE):
+        return f"nobody of {agent['name']} is there to do {some}", "tt list, tt restart NAME"
     if agent["state"]:
         back = f"tt restart {agent['name']}"
         return f"{agent['name']} is {agent['state']} and cannot do {some}", back
@@ -99,9 +161,10 @@ def _page(now: client.Data) -> Iterator[str]:
 
 def _summary(now: client.Data) -> str:
     plan = now["conductor"]["plan"]
+    name = "Plan" if plan["name"] == places.MAIN else f"Plan {plan['name']}"
     switch = "" if now["conductor"]["on"] else ", conductor off"
     done = f"{plan['completed']} of {plan['total']} done"
-    return f"Plan {output.paint_state(plan['state'])}: {done}{switch}"
+    return f"{name} {output.paint_state(plan['state'])}: {done}{switch}"
 
 
 def _verdict(end: client.Data) -> int:
@@ -114,6 +177,9 @@ def _verdict(end: client.Data) -> int:
         return BAD_INPUT
     if state not in progress.OVER:
         output.error("the conductor was switched off", "tt conductor")
+        return WORK_FAILED
+    if state == "cancelled":
+        output.error("the plan was cancelled", f"tt plan status {end['conductor']['plan']['name']}")
         return WORK_FAILED
     failed = [t for t in end["tasks"] if t["state"] == "failed" and not t["group"]]
     for task in failed:

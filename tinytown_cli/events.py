@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tinytown_cli import client, eventstream, output, wording
+from tinytown_cli import client, eventstream, output, transport, wording
 
 Event = eventstream.Event
 
@@ -17,10 +17,18 @@ def line(event: Event, *, dated: bool = False) -> str:
 
 
 class Stream:
-    """The events of a town from one on; it survives a Redis that restarts."""
+    """The events of a town from one on; it survives a Redis that restarts.
 
-    def __init__(self, target: client.Target, after: str) -> None:
-        self._stream = eventstream.EventStream(client.IO, target, after)
+    `wait` is what it waits with between them; see `transport.Wait`. Neither it nor what is asked
+    beside it brings back a daemon that was stopped.
+    """
+
+    def __init__(
+        self, target: client.Target, after: str, wait: transport.Wait | None = None
+    ) -> None:
+        self._target = target
+        self._io = client.Following(wait)
+        self._stream = eventstream.EventStream(self._io, target, after)
 
     def __enter__(self) -> Stream:
         return self
@@ -32,6 +40,10 @@ class Stream:
     def last(self) -> str:
         """The id of the last event that was read."""
         return self._stream.last
+
+    def ask(self, verb: str, **args: object) -> client.Data:
+        """A command's reply. Raises `TownError`s, as `client.send` does."""
+        return client.send(self._target, verb, args, io=self._io)
 
     def read(self, seconds: float) -> list[Event]:
         """What happened since the last call; waits for something, at most so long.

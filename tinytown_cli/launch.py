@@ -15,6 +15,8 @@ from tinytownd.domain.errors import BAD_INPUT, BadInput, TownError, Unavailable
 
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
+#: How long after a daemon's end another one may come: `tt daemon restart` takes a second or two.
+RESTART_SECONDS = 10.0
 _LOOK_SECONDS = 0.02
 _GIVE_WAY_SECONDS = 10.0
 _START_LOG_BYTES = 1024 * 1024
@@ -31,6 +33,26 @@ def ensure(tell: Callable[[str], None] = output.note) -> places.Endpoint:
     Raises `Unavailable`, `BadInput`.
     """
     return places.ready_endpoint() or _start(tell)
+
+
+def rejoin() -> places.Endpoint:
+    """The endpoint for a command that had one before: it starts a daemon only where one died.
+
+    One that is stopped takes its endpoint away first; one that is restarted is there again soon.
+    Raises `Unavailable`, `BadInput`.
+    """
+    latest = time.monotonic() + START_SECONDS
+    deadline = time.monotonic() + RESTART_SECONDS
+    while not (ready := places.ready_endpoint()):
+        if places.endpoint_file().exists():
+            return ensure()
+        now = time.monotonic()
+        if places.daemon_pid():  # it is not gone yet, or the next one is about to be ready
+            deadline = min(now + RESTART_SECONDS, latest)
+        if now > deadline:
+            raise Unavailable("the daemon was stopped", hint="any command that needs it starts it")
+        time.sleep(_LOOK_SECONDS)
+    return ready
 
 
 def _start(tell: Callable[[str], None]) -> places.Endpoint:

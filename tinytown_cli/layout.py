@@ -20,10 +20,12 @@ def team(agents: list[client.Data], *, deep: bool = False) -> Iterator[str]:
 
 def _agent_row(agent: client.Data, deep: bool) -> list[object]:
     hold = agent["hold"]
-    held = f"held for {remaining(hold['until'])}: {hold['reason']}" if hold else ""
+    time_left = f" for {remaining(hold['until'])}" if hold and hold["until"] else ""
+    held = f"held{time_left}: {hold['reason']}" if hold else ""
     waiting = counts(agent["waiting"]) or "-"
     more = [agent["model"] or "-", agent["session"] or "-", waiting] if deep else []
-    doing = agent["task"] or held or agent["error"] or "-"
+    attached = "in a person's terminal" if agent["attached"] else ""
+    doing = agent["task"] or attached or held or agent["error"] or "-"
     rounds = str(agent["rounds"])
     if agent["max_rounds"]:
         rounds = f"{agent['rounds_since_start']}/{agent['max_rounds']}"
@@ -42,7 +44,7 @@ def task_table(tasks: list[client.Data]) -> Iterator[str]:
         (
             t["id"],
             t["state"],
-            t["agent"] or "-",
+            owner(t) or "-",
             t["priority"],
             output.age(t["created_at"]),
             gist(t),
@@ -52,12 +54,34 @@ def task_table(tasks: list[client.Data]) -> Iterator[str]:
     yield from output.table(headers, rows)
 
 
+def owner(task: client.Data) -> str:
+    """Whose a task is: an agent's name, or its role while it is nobody's yet; "" for nobody's."""
+    role = f"role:{task['role']}" if task["role"] else ""
+    return str(task["agent"] or role)
+
+
 def gist(task: client.Data) -> str:
     """What a task is, and what holds it back or came of it."""
     text = output.first_line(task["description"])
     if task["state"] == "failed":
         return f"{text}: {output.first_line(task['error'])}"
     return f"{text} (after {', '.join(task['waits_for'])})" if task["waits_for"] else text
+
+
+#: How a question is answered, by what it is about; `{on}` is its subject.
+_DECIDE = ("tt approve {on}", 'tt reject {on} "why"')
+_WAYS = {
+    "approve": _DECIDE,
+    "verdict": _DECIDE,
+    **dict.fromkeys(("answer", "reply", "failed", "unfit", "stalled"), ('tt answer {id} "…"',)),
+}
+
+
+def ways(question: client.Data) -> str:
+    """The commands that answer a question."""
+    kind, _, on = str(question["about"]).partition(":")
+    known = _WAYS.get(kind, ("tt answer {id} yes", "tt answer {id} no"))
+    return ", or ".join(way.format(id=question["id"], on=on) for way in known)
 
 
 def remaining(until: object) -> str:

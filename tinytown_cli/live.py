@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
-from tinytown_cli import client, events, output, wording
+from tinytown_cli import client, events, output, typed, wording
 from tinytown_cli.options import chosen
 from tinytown_cli.progress import is_decisive, is_over
 from tinytown_cli.screen import Screen
+from tinytown_cli.talk import Talk
 
 #: At most five looks a second while things happen; one in two seconds when nothing does.
 _BUSY_SECONDS, _IDLE_SECONDS = 0.2, 2.0
 _BAR_CELLS = 24
-_GLYPHS = {"completed": "✓", "failed": "✗", "running": "●", "assigned": "○", "cancelled": "-"}
+_GLYPHS = {
+    "completed": "✓",
+    "failed": "✗",
+    "running": "●",
+    "assigned": "○",
+    "submitted": "◐",
+    "blocked": "?",
+    "cancelled": "-",
+}
 _SHOWN_EVENTS = 5
 
 
@@ -30,28 +40,45 @@ class View(Protocol):
         """Shows the state of the plan."""
 
 
-def follow(target: client.Target, after: str) -> client.Data:
-    """Shows what happens after that event until the plan is over; returns the last status."""
-    view = Silent() if chosen.json else Frames() if output.on_terminal() else Lines()
-    with events.Stream(target, after) as stream:
+def follow(
+    target: client.Target, after: str, *, plan: str | None = None, talking: bool = False
+) -> client.Data:
+    """Shows what happens after that event until a plan is over; returns the last status.
+
+    With `talking` a terminal has a line to the conductor, too, and nobody is cut off there.
+    """
+    with contextlib.ExitStack() as stack:
+        screen, talk = Screen(), None
+        if talking and not chosen.json and output.on_terminal() and typed.possible():
+            talk = stack.enter_context(Talk(target, screen))
+            talk.open()
+        view = _view(screen, talk)
+        stream = stack.enter_context(events.Stream(target, after, talk.wait if talk else None))
         while True:
-            status = client.send(target, "conductor.status", {})
+            status = stream.ask("conductor.status", plan=plan)
             view.show(status)
-            if is_over(status):
+            talks = talk is not None and talk.is_open(status)
+            if is_over(status) and not talks:
                 # What led to the end may have been written after the last look at the stream.
                 view.happened(_until(stream, status["event"]))
                 view.show(status)
                 return status
-            _wait_for_news(stream, view)
+            _wait_for_news(stream, view, talk.rest if talk else time.sleep)
 
 
-def _wait_for_news(stream: events.Stream, view: View) -> None:
+def _view(screen: Screen, talk: Talk | None) -> View:
+    if chosen.json:
+        return Silent()
+    return Frames(screen, talk) if output.on_terminal() else Lines()
+
+
+def _wait_for_news(stream: events.Stream, view: View, rest: Callable[[float], None]) -> None:
     """Reads events until the view wants to know the plan's state."""
     due = time.monotonic() + _BUSY_SECONDS
     while batch := stream.read(_IDLE_SECONDS):
         if view.happened(batch):
             break
-    time.sleep(max(due - time.monotonic(), 0))
+    rest(max(due - time.monotonic(), 0))
 
 
 def _until(stream: events.Stream, last: str) -> list[events.Event]:
@@ -86,18 +113,21 @@ class Lines:
 
 
 def _decisive(batch: list[events.Event]) -> bool:
-    return any(is_decisive(e["event"]) for e in batch)
+    return any(is_decisive(e["event"], e.get("agent")) for e in batch)
 
 
 class Frames:
     """The whole plan, drawn over itself."""
 
-    def __init__(self) -> None:
-        self._screen = Screen()
+    def __init__(self, screen: Screen, talk: Talk | None = None) -> None:
+        self._screen, self._talk = screen, talk
         self._recent: deque[events.Event] = deque(maxlen=_SHOWN_EVENTS)
 
     def happened(self, batch: list[events.Event]) -> bool:
-        self._recent.extend(event for event in batch if not wording.is_detail(event))
+        for event in batch:
+            told = self._talk is not None and self._talk.heard(event)
+            if not told and not wording.is_detail(event):
+                self._recent.append(event)
         return True
 
     def show(self, status: client.Data) -> None:
@@ -131,7 +161,7 @@ def _tasks(tasks: list[client.Data], room: int) -> Iterator[str]:
     """As many as there is room for: what runs or failed first, else in the plan's order."""
     executed = [task for task in tasks if not task["group"]]
     if len(executed) > room:
-        urgent = ("running", "failed", "assigned", "pending")
+        urgent = ("blocked", "running", "failed", "submitted", "assigned", "pending")
         executed.sort(key=lambda t: urgent.index(t["state"]) if t["state"] in urgent else 9)
     width = max((output.columns(task["id"]) for task in executed), default=0)
     shown = executed if len(executed) <= room else executed[: max(room - 1, 1)]
@@ -159,10 +189,12 @@ def _standing(task: client.Data) -> str:
             return output.first_line(task["error"]) or "failed"
         case "running":
             return f"for {output.age(task['started_at'])}"
+        case "blocked":
+            return output.paint("waits for a person: tt inbox conductor", "yellow")
         case "pending" if task["waits_for"]:
             return output.paint(f"after {', '.join(task['waits_for'])}", "dim")
         case state:
-            return output.paint(state, "dim")
+            return output.paint("handed in" if state == "submitted" else state, "dim")
 
 
 def _agent(agent: client.Data) -> str:

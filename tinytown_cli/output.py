@@ -18,8 +18,8 @@ from tinytownd.domain.errors import TownError
 _CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 _STATE_STYLES = {
     **dict.fromkeys(("completed", "idle", "open", "ok"), "green"),
-    **dict.fromkeys(("working", "running", "starting"), "cyan"),
-    **dict.fromkeys(("paused", "draining", "assigned", "stalled", "held"), "yellow"),
+    **dict.fromkeys(("working", "running", "starting", "submitted"), "cyan"),
+    **dict.fromkeys(("paused", "draining", "assigned", "stalled", "held", "blocked"), "yellow"),
     **dict.fromkeys(("failed", "error", "offline"), "red"),
     **dict.fromkeys(("cancelled", "cold", "stopped"), "dim"),
 }
@@ -88,9 +88,10 @@ def error(message: str, hint: str = "") -> None:
 
 def town_error(problem: TownError) -> None:
     """A refusal; a plan's problems come first, one a line, as compilers print them."""
+    file = getattr(problem, "file", "")
     for one in getattr(problem, "problems", None) or []:
         hint = f" ({one['hint']})" if one.get("hint") else ""
-        where = f"tasks.toml:{one['line']}" if one.get("line") else "tasks.toml"
+        where = f"{file}:{one['line']}" if one.get("line") else file
         note(f"{where}: {one['message']}{hint}")
     error(problem.message, problem.hint)
 
@@ -194,3 +195,8 @@ def clock(value: object) -> str:
 def plural(count: int, noun: str) -> str:
     """`1 task`, `2 tasks`."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def times(count: int) -> str:
+    """`once`, `2 times`; nothing for 0."""
+    return "" if count == 0 else "once" if count == 1 else f"{count} times"

@@ -17,6 +17,8 @@ from tinytown_cli.options import chosen
 from tinytownd.domain.errors import BadInput, NotFound, Unavailable
 
 PLAN = "tasks.toml"
+#: The plan that is meant where none is named: the one of that file.
+MAIN = "main"
 SETTINGS = "tinytown.toml"
 
 
@@ -58,6 +60,11 @@ def log_file() -> Path:
     return home() / "logs" / "tinytownd.jsonl"
 
 
+def endpoint_file() -> Path:
+    """Where a daemon that is ready says so; one that is stopped takes the file away."""
+    return home() / "endpoint.json"
+
+
 def daemon_pid() -> int:
     """The process that holds the home's lock, 0 when none does.
 
@@ -89,7 +96,7 @@ def _question() -> bytes:
 def ready_endpoint() -> Endpoint | None:
     """The endpoint of the daemon that runs; None when none does, or it is not ready yet."""
     try:
-        told = json.loads((home() / "endpoint.json").read_bytes())
+        told = json.loads(endpoint_file().read_bytes())
         endpoint = Endpoint(_address(told), int(told["pid"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None

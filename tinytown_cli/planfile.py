@@ -1,4 +1,4 @@
-"""`tasks.toml` as text: read whole, written whole or not at all. Nobody here understands it."""
+"""A plan file as text: read whole, written whole or not at all. Nobody here understands it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tinytown_cli import places
 from tinytownd.domain.errors import BadInput, Conflict, NotFound
+from tinytownd.domain.names import check_name
 from tinytownd.wire import MAX_PLAN_BYTES
 
 EXAMPLE = """\
@@ -47,6 +48,18 @@ def path() -> Path:
     return places.town_directory() / places.PLAN
 
 
+def file_of(file: Path | None = None, plan: str | None = None) -> Path:
+    """The file that is meant: the one that is named, else the plan's own. Raises `NotFound`.
+
+    That is `tasks.toml` for the town's plan, `plans/NAME.toml` for another. Raises `BadInput`.
+    """
+    if file is not None:
+        return file.expanduser()
+    if plan is None or plan == places.MAIN:
+        return path()
+    return places.town_directory() / "plans" / f"{check_name(plan, 'plan')}.toml"
+
+
 def read(file: Path | None = None, *, missing: str | None = None) -> str:
     """The file's text, or `missing` where there is none. Raises `NotFound`, `BadInput`."""
     file = file or path()
@@ -55,7 +68,11 @@ def read(file: Path | None = None, *, missing: str | None = None) -> str:
     except FileNotFoundError:
         if missing is not None:
             return missing
-        raise NotFound(f"there is no {file.name} in this town", hint="tt plan --init") from None
+        if file.name == places.PLAN:
+            why, hint = f"there is no {file.name} in this town", "tt plan --init"
+        else:
+            why, hint = f"there is no file {file}", f"tt plan --init --file {file}"
+        raise NotFound(why, hint=hint) from None
     except OSError as error:
         raise BadInput(f"{file} cannot be read: {error.strerror}") from None
     if len(raw) > MAX_PLAN_BYTES:
@@ -67,14 +84,15 @@ def read(file: Path | None = None, *, missing: str | None = None) -> str:
         raise BadInput(f"{file.name}:{line}: the file is not UTF-8 text") from None
 
 
-def create() -> Path:
+def create(file: Path | None = None) -> Path:
     """Writes the example, if there is no plan yet. Raises `Conflict`."""
-    file = path()
+    file = file_of(file)
     try:
+        file.parent.mkdir(exist_ok=True)
         with file.open("x", encoding="utf-8") as new:
             new.write(EXAMPLE)
     except FileExistsError:
-        raise Conflict(f"{places.PLAN} is there already", hint="tt plan shows it") from None
+        raise Conflict(f"{file.name} is there already", hint="tt plan shows it") from None
     except OSError as error:
         raise BadInput(f"{file} cannot be written: {error.strerror}") from None
     return file

@@ -1,121 +1,118 @@
-"""The plan file and the town: `plan` and `sync …`."""
+"""Plans: `plan …`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from tinytown_cli import client, output, places, planfile
-from tinytown_cli.command import group, verb
+from tinytown_cli import client, events, output, planfile, planpage, sync
+from tinytown_cli.command import group, optional_text, verb
+from tinytownd.domain.errors import BadInput
 
-sync = group(
-    "sync", "Bring the plan file and the town together.", "tt sync push\ntt sync pull --all"
+PlanName = Annotated[str, typer.Argument(metavar="NAME", help="The plan's name.")]
+OptionalPlan = Annotated[
+    str | None,
+    typer.Argument(metavar="[NAME]", help="The plan's name (default: main, or the only one)."),
+]
+
+plan = group(
+    "plan",
+    "Show a plan file in waves; look after the town's plans.\n\n"
+    "What stands in one wave can run side by side; every problem of the file is told.",
+    "tt plan --init\ntt plan\ntt plan --check\ntt plan status billing",
 )
-#: How long a plan of 10,000 tasks may take, in seconds.
-_PATIENCE = 120.0
-#: As many tasks as are named one by one.
-_FEW = 10
 
 
-@verb("plan", example="tt plan --init\ntt plan\ntt plan --check")
-def plan(
+@plan.callback(invoke_without_command=True)
+def show(
+    ctx: typer.Context,
     init: Annotated[bool, typer.Option("--init", help="Write an example tasks.toml.")] = False,
     check: Annotated[bool, typer.Option("--check", help="Only say whether it is sound.")] = False,
+    file: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Another file than tasks.toml.")
+    ] = None,
 ) -> None:
-    """Show tasks.toml in waves, with every problem in it.
-
-    What stands in one wave can run side by side.
-    """
+    """What `tt plan` does alone; the group's help tells of it."""
+    if ctx.invoked_subcommand:
+        if init or check or file:
+            raise BadInput(f"tt plan {ctx.invoked_subcommand} takes no such option")
+        return
     if init:
-        file = planfile.create()
-        return output.show({"path": str(file)}, [f"Wrote {file}. Next: tt plan, tt sync push"])
-    reply = _send("plan.check", text=planfile.read())
-    return output.show(reply, _summary(reply) if check else _waves(reply))
+        made = planfile.create(file)
+        output.show({"path": str(made)}, [f"Wrote {made}. Next: tt plan, tt sync push"])
+        return
+    source = planfile.file_of(file)
+    reply = sync.ask(source, "plan.check", text=planfile.read(source))
+    told = planpage.summary if check else planpage.waves
+    output.show(reply, told(reply, source.name))
 
 
-def _send(verb_: str, **args: object) -> client.Data:
-    return client.send(client.here(), verb_, args, seconds=_PATIENCE)
+@verb("list", of=plan, example="tt plan list --json")
+def list_plans() -> None:
+    """Show all plans of the town: how far, how long, for how much."""
+    plans = client.town("plan.list")["plans"]
+    output.show(plans, planpage.listed(plans))
 
 
-def _summary(reply: client.Data) -> Iterator[str]:
-    count = sum(map(len, reply["waves"]))
-    waves = output.plural(len(reply["waves"]), "wave")
-    yield f"{places.PLAN} is sound: {output.plural(count, 'task')} in {waves}"
-    yield from _warnings(reply)
+@verb("status", of=plan, example="tt plan status billing")
+def status(name: OptionalPlan = None) -> None:
+    """Show one plan: how far, who works on it, how long, for how much."""
+    reply = client.town("plan.status", name=name)
+    output.show(reply, planpage.page(reply))
 
 
-def _warnings(reply: client.Data) -> Iterator[str]:
-    for warning in reply["warnings"]:
-        yield output.paint(f"warning: {warning['message']}", "yellow")
+@verb("watch", of=plan, example="tt plan watch billing")
+def watch(name: OptionalPlan = None) -> None:
+    """Follow one plan until it is over, as tt conductor does, and start nothing.
+
+    Exit code 0 when all is completed, 1 when something failed.
+    """
+    from tinytown_cli import conductor  # noqa: PLC0415  # the live view, which only this needs
+
+    target = client.here()
+    last = events.last_id(target)
+    shown = client.send(target, "plan.status", {"name": name})["plan"]["name"]
+    raise typer.Exit(conductor.follow(target, last, shown))
 
 
-def _waves(reply: client.Data) -> Iterator[str]:
-    if not reply["waves"]:
-        yield f"No tasks in {places.PLAN} yet"
-    if reply["description"]:
-        yield output.paint(output.first_line(reply["description"]), "bold")
-    rows = [
-        (
-            number if place == 0 else "",
-            task["id"],
-            task["agent"] or ("shell" if task["run"] else "(backlog)"),
-            ", ".join(task["depends_on"]) or "-",
-            task["run"] or task["description"],
-        )
-        for number, wave in enumerate(reply["waves"], 1)
-        for place, task in enumerate(wave)
-    ]
-    if rows:
-        yield from output.table(("wave", "id", "agent", "after", "task"), rows)
-    for one in reply["groups"]:
-        children = ", ".join(one["children"])
-        yield f"group {one['id']}: {output.first_line(one['description'])} ({children})"
-    yield from _warnings(reply)
+@verb("pause", of=plan, example="tt plan pause billing")
+def pause(name: PlanName) -> None:
+    """Hand out no more of a plan; what runs goes on."""
+    _changed("plan.pause", name, "is paused. Back: tt plan resume {0}")
 
 
-@verb("push", of=sync, example="tt sync push --prune")
-def push(
-    prune: Annotated[
-        bool, typer.Option("--prune", help="Cancel tasks that left the file before they started.")
-    ] = False,
-    adopt_status: Annotated[
-        bool, typer.Option("--adopt-status", help="Believe the file's states.")
-    ] = False,
+@verb("resume", of=plan, example="tt plan resume billing")
+def resume(name: PlanName) -> None:
+    """Let a paused plan go on."""
+    _changed("plan.resume", name, "goes on")
+
+
+@verb("cancel", of=plan, example="tt plan cancel billing")
+def cancel(name: PlanName) -> None:
+    """Cancel all that is open of a plan; rounds that work on it are ended."""
+    _changed("plan.cancel", name, "is cancelled")
+
+
+@verb("approve", of=plan, example="tt plan approve billing")
+def approve(name: PlanName) -> None:
+    """Let a proposed plan start; this switches the conductor on."""
+    _changed("plan.approve", name, "is approved. Follow it: tt plan watch {0}")
+
+
+@verb("reject", of=plan, example='tt plan reject billing "One agent is enough"')
+def reject(
+    name: PlanName,
+    reason: Annotated[
+        str | None, typer.Argument(metavar="[REASON]", help="What its owner is told.")
+    ] = None,
 ) -> None:
-    """Bring the file's tasks into the town."""
-    reply = _send(
-        "plan.push", text=planfile.read(), prune=prune or None, adopt_status=adopt_status or None
-    )
-    output.show(reply, _pushed(reply))
+    """Cancel a proposed plan, and tell its owner why."""
+    _changed("plan.reject", name, "is rejected", reason=optional_text(reason, "reason"))
 
 
-def _pushed(reply: client.Data) -> Iterator[str]:
-    kinds = {kind: kind for kind in ("added", "updated", "unchanged", "kept")}
-    kinds["removed"] = "gone from the file"
-    counts = ", ".join(f"{len(reply[kind])} {told}" for kind, told in kinds.items() if reply[kind])
-    yield f"Pushed: {counts or 'nothing'}"
-    for kind in ("kept", "removed"):
-        for one in reply[kind]:
-            why = f": {one['why']}" if one["why"] else ""
-            yield f"  {one['id']} ({one['state']}){why}"
-    yield "Next: tt conductor"
-
-
-@verb("pull", of=sync, example="tt sync pull --all")
-def pull(
-    everything: Annotated[
-        bool, typer.Option("--all", help="Append the town's other tasks, too.")
-    ] = False,
-) -> None:
-    """Write states, agents and results into the file."""
-    before = planfile.read(missing="" if everything else None)
-    reply = _send("plan.pull", text=before, all=everything or None)
-    if reply["text"] != before:
-        planfile.replace(before, reply["text"])
-    changed = reply["changed"]
-    few = len(changed) <= _FEW
-    names = ", ".join(one["id"] for one in changed) if few else f"{len(changed)} tasks"
-    said = f"Updated {places.PLAN}: {names}" if changed else f"{places.PLAN} is up to date"
-    output.show({"changed": changed}, [said])
+def _changed(verb_: str, name: str, said: str, **more: object) -> None:
+    """A plan that was changed."""
+    one = client.town(verb_, name=name, **more)["plan"]
+    output.show(one, [f"Plan {one['name']} {said.format(one['name'])}", planpage.line(one)])

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
+from tinytownd.domain.message import CONDUCTOR
+
 #: A plan in one of these states does not go on by itself.
-OVER = ("none", "completed", "failed", "stalled")
+OVER = ("none", "completed", "failed", "stalled", "cancelled")
+#: But the conductor's own agent may bring it on, once it was asked.
+MENDABLE = ("failed", "stalled")
 
 
 def is_over(status: dict[str, Any]) -> bool:
     """Whether a reply to `conductor.status` says that there is nothing more to follow."""
     conductor = status["conductor"]
-    return not conductor["on"] or conductor["plan"]["state"] in OVER
+    state = conductor["plan"]["state"]
+    if state in MENDABLE and conductor["asked"]:
+        return False
+    return not conductor["on"] or state in OVER
 
 
-def is_decisive(event: str) -> bool:
-    """Whether the plan may be over by such an event."""
+def is_decisive(event: str, agent: str | None = None) -> bool:
+    """Whether the plan may be over by such an event, which may be about an agent."""
+    if agent == CONDUCTOR and event.startswith(("round.", "agent.")):
+        return True
     return event.startswith(("plan.", "conductor.", "town."))

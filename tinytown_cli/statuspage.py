@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-from tinytown_cli import client, events, layout, output
+from tinytown_cli import client, conversation, events, layout, output, planpage
 from tinytown_cli.options import chosen
 from tinytown_cli.screen import Screen
 
@@ -14,20 +14,20 @@ _PLAN_STATES_TO_SHOW = ("completed", "failed", "running", "pending", "cancelled"
 _IDLE_SECONDS, _REDRAW_SECONDS = 5.0, 0.2
 
 
-def ask(target: client.Target, *, tasks: bool) -> client.Data:
+def ask(target: client.Target, *, tasks: bool, io: conversation.IO = client.IO) -> client.Data:
     """The reply to `town.status`; with `tasks`, the open and finished tasks as `task_list`."""
-    page = client.send(target, "town.status", {})
+    page = client.send(target, "town.status", {}, io=io)
     if tasks:
-        page["task_list"] = client.send(target, "task.list", {})["tasks"]
+        page["task_list"] = client.send(target, "task.list", {}, io=io)["tasks"]
     return page
 
 
 def watch(target: client.Target, *, deep: bool, tasks: bool) -> None:
     """Shows the page again whenever something has happened, until it is interrupted."""
-    screen = Screen()
+    screen, io = Screen(), client.Following()
     with events.Stream(target, events.last_id(target)) as stream:
         while True:
-            page = ask(target, tasks=tasks)
+            page = ask(target, tasks=tasks, io=io)
             if chosen.json:
                 output.json_line(page)
             else:
@@ -40,7 +40,7 @@ def lines(page: client.Data, *, deep: bool) -> Iterator[str]:
     """The page for people."""
     town = page["town"]
     yield f"{output.paint(town['name'], 'bold')}  {output.paint(town['dir'], 'dim')}"
-    yield _conductor(page["conductor"])
+    yield from _conductor(page)
     yield ""
     yield from layout.team(page["agents"], deep=deep)
     yield ""
@@ -48,6 +48,9 @@ def lines(page: client.Data, *, deep: bool) -> Iterator[str]:
     for agent, counts in page["tasks"]["by_agent"].items():
         yield f"          {agent}: {layout.counts(counts)}"
     yield f"Messages  {layout.counts(page['messages'], 'waiting ') or 'none waiting'}"
+    if page["questions"]:
+        asked = output.plural(page["questions"], "question")
+        yield output.paint(f"People    {asked}: tt inbox conductor", "yellow")
     yield f"Backlog   {output.plural(page['backlog'], 'task') if page['backlog'] else 'empty'}"
     if page["rounds"]:
         yield ""
@@ -57,13 +60,20 @@ def lines(page: client.Data, *, deep: bool) -> Iterator[str]:
         yield from layout.task_table(page["task_list"])
 
 
-def _conductor(conductor: client.Data) -> str:
-    plan = conductor["plan"]
-    switch = "on" if conductor["on"] else "off"
-    if plan["state"] == "none":
-        return f"Conductor {switch}, no plan"
-    counts = ", ".join(f"{plan[s]} {s}" for s in _PLAN_STATES_TO_SHOW if plan[s])
-    return f"Conductor {switch}, plan {output.paint_state(plan['state'])}: {counts}"
+def _conductor(page: client.Data) -> Iterator[str]:
+    """Whether it is on, and the plan; where there are several, a line for each."""
+    plan = page["conductor"]["plan"]
+    switch = "on" if page["conductor"]["on"] else "off"
+    plans = [one for one in page["plans"] if one["total"]]
+    if len(plans) > 1:
+        yield f"Conductor {switch}"
+        for one in plans:
+            yield f"Plan {one['name']}: {planpage.line(one)}"
+    elif plan["state"] == "none":
+        yield f"Conductor {switch}, no plan"
+    else:
+        counts = ", ".join(f"{plan[s]} {s}" for s in _PLAN_STATES_TO_SHOW if plan[s])
+        yield f"Conductor {switch}, plan {output.paint_state(plan['state'])}: {counts}"
 
 
 def _rounds(rounds: list[client.Data], *, deep: bool) -> Iterator[str]:

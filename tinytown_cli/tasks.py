@@ -10,8 +10,14 @@ import typer
 from tinytown_cli import client, layout, output
 from tinytown_cli.command import (
     After,
-    AgentName,
+    Approve,
+    Check,
+    Failures,
+    Join,
+    OfPlan,
+    OwnerName,
     Priority,
+    Review,
     Tags,
     TaskRef,
     group,
@@ -20,7 +26,16 @@ from tinytown_cli.command import (
     verb,
 )
 
-State = Literal["pending", "assigned", "running", "completed", "failed", "cancelled"]
+State = Literal[
+    "pending",
+    "assigned",
+    "running",
+    "blocked",
+    "submitted",
+    "completed",
+    "failed",
+    "cancelled",
+]
 OwnTaskRef = Annotated[
     str | None, typer.Argument(metavar="[TASK]", help="Its id (default: an agent's own task).")
 ]
@@ -31,32 +46,45 @@ task = group("task", "Look at tasks and change them.", "tt task show design\ntt 
 def show_task(one: client.Data, said: str) -> None:
     """One task that was changed: a line for people, with what `said` does not say anyhow."""
     waits = f"waits for {', '.join(one['waits_for'])}" if one["waits_for"] else ""
-    more = [part for part in (one["agent"], one["state"], waits) if part]
+    more = [part for part in (layout.owner(one), one["state"], waits) if part]
     told = ", ".join(part for part in more if part not in said.split())
     output.show(one, [f"Task {one['id']} {said}" + (f" ({told})" if told else "")])
 
 
 @verb("assign", example='tt assign developer "Build the login page" --after design --tag ui')
-def assign(
-    agent: AgentName,
+def assign(  # noqa: PLR0913  # one parameter an option
+    agent: OwnerName,
     task_text: Annotated[
         str, typer.Argument(metavar="TEXT", help="What to do; - reads standard input.")
     ],
+    *,
     after: After = None,
+    join: Join = None,
+    failures: Failures = None,
     tag: Tags = None,
     priority: Priority = None,
+    approve: Approve = False,
+    check: Check = None,
+    review: Review = None,
+    plan: OfPlan = None,
 ) -> None:
-    """Give an agent a task."""
+    """Give an agent a task, or any agent of a role."""
     told = {"agent": agent, "text": text(task_text), "after": after or None, "tags": tag or None}
-    reply = client.town("task.assign", **told, priority=priority)
+    told |= {"join": join, "failures": failures, "check": check, "review": review}
+    told |= {"plan": plan}
+    reply = client.town("task.assign", **told, priority=priority, approve=approve or None)
     one, owner = reply["task"], reply["agent"]
-    show_task(one, f"is assigned to {one['agent']}")
+    show_task(one, f"is assigned to {layout.owner(one)}")
+    if owner is None:
+        return
     back = "tt resume" if owner["desired"] == "pause" else "tt restart"
     if owner["desired"] != "run" or owner["state"] == "error":
         output.note(f"{owner['name']} is {owner['state']}: it starts after {back} {owner['name']}")
     elif owner["hold"]:
-        until = f"{owner['name']} is held until {output.clock(owner['hold']['until'])}"
-        output.note(f"{until}: {owner['hold']['reason']} (not to wait: tt resume {owner['name']})")
+        until, why = owner["hold"]["until"], owner["hold"]["reason"]
+        ends = f" until {output.clock(until)}" if until else ""
+        way = f"not to wait: tt resume {owner['name']}" if until else "tt inbox conductor"
+        output.note(f"{owner['name']} is held{ends}: {why} ({way})")
 
 
 @verb("show", of=task, example="tt task show design --json")
@@ -69,14 +97,20 @@ def show(ref: TaskRef) -> None:
 def _page(one: client.Data, rounds: list[client.Data]) -> Iterator[str]:
     yield f"{output.paint(one['id'], 'bold')}  {output.paint_state(one['state'])}"
     for label, value in (
-        ("agent", one["agent"] or "nobody (backlog)"),
+        ("agent", layout.owner(one) or "nobody (backlog)"),
         ("priority", one["priority"]),
         ("tags", ", ".join(one["tags"])),
         ("parent", one["parent"]),
         ("after", ", ".join(one["depends_on"])),
+        ("join", _join(one)),
         ("waits for", ", ".join(one["waits_for"])),
         ("not before", output.clock(one["not_before"]) if one["not_before"] else ""),
         ("attempts", one["attempts"] or ""),
+        ("approval", ("given" if one["approved"] else "needed") if one["approve"] else ""),
+        ("check", one["check"]),
+        ("review", one["review"]),
+        ("sent back", output.times(one["reworks"])),
+        ("gate of", one["gate_of"]),
         ("created", _ago(one["created_at"])),
         ("started", _ago(one["started_at"])),
         ("finished", _ago(one["finished_at"])),
@@ -84,7 +118,7 @@ def _page(one: client.Data, rounds: list[client.Data]) -> Iterator[str]:
     ):
         if value:
             yield f"{label:<11}{output.clean(str(value))}"
-    for label in ("description", "result", "error"):
+    for label in ("description", "result", "error", "feedback"):
         if one[label]:
             yield from ("", output.paint(label, "dim"), output.clean(one[label]))
     for one_round in rounds:
@@ -92,6 +126,13 @@ def _page(one: client.Data, rounds: list[client.Data]) -> Iterator[str]:
         outcome = one_round["outcome"] or "running"
         took = output.duration(one_round["seconds"] or 0)
         yield f"round {one_round['round']} by {one_round['agent']}: {outcome}, {took}"
+
+
+def _join(one: client.Data) -> str:
+    """How many of what it is after are enough, and whether failures count; "" for all of them."""
+    enough = f"{one['join']} of them" if one["join"] != "all" else ""
+    counts = "those that failed count" if one["failures"] == "count" else ""
+    return "; ".join(part for part in (enough, counts) if part)
 
 
 def _ago(at: object) -> str:
@@ -177,7 +218,7 @@ def edit(
 
 
 @verb("move", of=task, example="tt task move design architect")
-def move(ref: TaskRef, agent: AgentName) -> None:
-    """Give a task to another agent, or to the `backlog`."""
+def move(ref: TaskRef, agent: OwnerName) -> None:
+    """Give a task to another agent or role, or to the `backlog`."""
     one = client.town("task.move", task=ref, agent=agent)["task"]
-    show_task(one, f"is moved to {one['agent'] or 'the backlog'}")
+    show_task(one, f"is moved to {layout.owner(one) or 'the backlog'}")

@@ -111,7 +111,9 @@ def wait(
     """
     args = {"agents": agents or None, "task": task, "all": everything or None}
     try:
-        failed = client.send(client.here(), "town.wait", args, seconds=timeout)["failed"]
+        failed = client.send(
+            client.here(), "town.wait", args, seconds=timeout, io=client.Following()
+        )["failed"]
     except TimedOut:
         raise TimedOut(f"still not over after {timeout:g} s", hint="tt status") from None
     output.show({"failed": failed}, [_why_not(task) for task in failed] or ["Done"])

@@ -11,7 +11,7 @@ import os
 import socket
 import time
 import urllib.parse
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -28,6 +28,11 @@ SILENT_SECONDS = 5.0
 _PASSING = ("WRONGPASS", "NOAUTH", "LOADING", "BUSY", "MASTERDOWN", "TRYAGAIN")
 #: What `Codec.next` returns when it needs more bytes.
 MORE = object()
+
+
+#: Waits until the socket has something, at most until a time of the monotonic clock; what it does
+#: meanwhile is its own affair. Raises `TimeoutError`.
+Wait = Callable[[socket.socket, float | None], None]
 
 
 class Lost(Exception):
@@ -70,7 +75,8 @@ def opening(address: Address) -> list[list[str]]:
 class Link:
     """A connection that has said who it is. Use as a context manager."""
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: Address, wait: Wait | None = None) -> None:
+        self._wait = wait
         self._socket = _connect(address)
         self._codec = Codec()
         first = opening(address)
@@ -118,6 +124,9 @@ class Link:
             raise Lost(f"no answer to {command[0]}") from None
 
     def _receive(self, until: float | None) -> None:
+        # What TLS has decrypted already is not to be seen on the socket.
+        if self._wait and not getattr(self._socket, "pending", int)():
+            self._wait(self._socket, until)
         try:
             if until is not None:
                 # A timeout of 0 would mean "do not block" and raise another error.

@@ -11,13 +11,15 @@ import re
 import reprlib
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from tinytownd import quotas
 from tinytownd.domain.errors import BadInput
 from tinytownd.domain.policy import Budget, Policy
 from tinytownd.files import line_of, parse_toml, read_text
+from tinytownd.quotas import Quotas
 from tinytownd.redact import redact_all, redact_named
 from tinytownd.settings import (
     CLI_NAME,
@@ -38,11 +40,19 @@ from tinytownd.settings import (
 )
 
 AgentClis = Mapping[str, Mapping[str, object]]
+#: Tables of tables: the user's names, and what each says. What a name is, and an example.
+NAMED_TABLES = {
+    "agent_clis": ("CLI", 'command = "..."'),
+    "accounts": ("account", "max_rounds = 3"),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """All settings of one town. `env_file` is absolute; `env` and `agent_clis` are merged."""
+    """All settings of one town. `env_file` is absolute; `env` and `agent_clis` are merged.
+
+    `quotas` is what those tables, and `[accounts]`, say of limits.
+    """
 
     town: TownSettings = field(default_factory=TownSettings)
     limits: Limits = field(default_factory=Limits)
@@ -54,9 +64,15 @@ class Config:
     env: Mapping[str, str] = field(default_factory=dict)
     env_file: Path | None = None
     agent_clis: AgentClis = field(default_factory=dict)
+    quotas: Quotas = field(default_factory=Quotas)
     values: Mapping[str, object] = field(default_factory=dict)  # dotted key -> value, every key
     origins: Mapping[str, str] = field(default_factory=dict)  # dotted key -> default | home | town
     files: Mapping[str, Path] = field(default_factory=dict)  # home | town -> its file
+
+    @property
+    def conductor_cli(self) -> str:
+        """The CLI of the conductor's own agent."""
+        return self.town.conductor_cli or self.town.default_cli
 
     def listing(self) -> list[dict[str, object]]:
         """Rows of `tt config`: key, value, origin, doc. Secrets are not shown."""
@@ -127,20 +143,20 @@ def _flatten(document: Mapping[str, object], scope: Scope) -> list[tuple[str, ob
             found += [(f"{name}.{key}", inner) for key, inner in value.items()]
         elif name == "env" and isinstance(value, Mapping):
             found += [(f"env.{key}", inner) for key, inner in value.items()]
-        elif name == "agent_clis" and isinstance(value, Mapping):
-            found += _flatten_clis(value)
+        elif name in NAMED_TABLES and isinstance(value, Mapping):
+            found += _flatten_named(name, value)
         else:
             found.append((FLAT.get(name, name) if scope == "town" else name, value))
     return found
 
 
-def _flatten_clis(clis: Mapping[str, object]) -> list[tuple[str, object]]:
+def _flatten_named(section: str, tables: Mapping[str, object]) -> list[tuple[str, object]]:
     found: list[tuple[str, object]] = []
-    for name, table in clis.items():
+    for name, table in tables.items():
         if isinstance(table, Mapping) and table:
-            found += [(f"agent_clis.{name}.{key}", value) for key, value in table.items()]
+            found += [(f"{section}.{name}.{key}", value) for key, value in table.items()]
         else:
-            found.append((f"agent_clis.{name}", table))
+            found.append((f"{section}.{name}", table))
     return found
 
 
@@ -149,8 +165,9 @@ def require(key: str, value: object, scope: Scope) -> None:
     table, _, name = key.partition(".")
     if table == "env" and name:
         _require_variable(name, value)
-    elif table == "agent_clis" and name:
-        _require_cli(name)
+    elif table in NAMED_TABLES and name:
+        _require_named(table, name)
+        quotas.require(key, value)
     elif key in SECTIONS or key in OPEN_TABLES:
         raise BadInput(f"{key} must be a table", hint=f"write [{key}]")
     elif key not in KEYS:
@@ -162,12 +179,13 @@ def require(key: str, value: object, scope: Scope) -> None:
         raise BadInput(f"{key} must be {KEYS[key].wants}, not {_shown(value)}")
 
 
-def _require_cli(name: str) -> None:
-    cli, _, key = name.partition(".")
-    if not key or "." in key or not CLI_NAME.fullmatch(cli):
+def _require_named(table: str, name: str) -> None:
+    named, _, key = name.partition(".")
+    if not key or "." in key or not CLI_NAME.fullmatch(named):
+        noun, example = NAMED_TABLES[table]
         raise BadInput(
-            f"agent_clis.{name} is not a setting of a named CLI",
-            hint='write [agent_clis.NAME] and command = "...", without dots in the name',
+            f"{table}.{name} is not a setting of a named {noun}",
+            hint=f"write [{table}.NAME] and {example}, without dots in the name",
         )
 
 
@@ -188,7 +206,7 @@ def _shown(value: object) -> str:
 
 def _line(text: str, key: str) -> int:
     """The line of a dotted key; names with dots of their own and flat keys are found too."""
-    parts = key.split(".", 2 if key.startswith("agent_clis.") else 1)
+    parts = key.split(".", 2 if key.partition(".")[0] in NAMED_TABLES else 1)
     flat = next((old for old, new in FLAT.items() if new == key), parts[0])
     return line_of(text, parts) or line_of(text, [flat]) or 1
 
@@ -222,22 +240,24 @@ def _build(
     values: Mapping[str, object], origins: Mapping[str, str], files: Mapping[str, Path]
 ) -> Config:
     sections: dict[str, dict[str, Any]] = {name: {} for name in (*SECTIONS, *OPEN_TABLES)}
-    clis: dict[str, dict[str, object]] = {}
+    named: dict[str, dict[str, dict[str, object]]] = {table: {} for table in NAMED_TABLES}
     for key, value in values.items():
         table, _, name = key.partition(".")
-        if table == "agent_clis":
-            cli, _, field_name = name.partition(".")
-            clis.setdefault(cli, {})[field_name] = value
+        if table in NAMED_TABLES:
+            owner, _, field_name = name.partition(".")
+            named[table].setdefault(owner, {})[field_name] = value
         elif name:
             sections[table][name] = value
     env_file = str(values[ENV_FILE.name])
     known: dict[str, Any] = {name: kind(**sections[name]) for name, kind in SECTIONS.items()}
+    shares = quotas.build(named["agent_clis"], named["accounts"])
     return Config(
         **known,
-        policy=_policy(**known),
+        policy=replace(_policy(**known), accounts=shares.accounts, fallbacks=shares.fallbacks),
         env={name: str(value) for name, value in sections["env"].items()},
         env_file=Path(env_file) if env_file else None,
-        agent_clis=clis,
+        agent_clis=named["agent_clis"],
+        quotas=shares,
         values=values,
         origins=origins,
         files=files,

@@ -15,7 +15,7 @@ from typing import Any
 import tomlkit
 import tomlkit.exceptions
 
-from tinytownd.config import AgentClis, Layer, check, merge, require
+from tinytownd.config import NAMED_TABLES, AgentClis, Layer, check, merge, require
 from tinytownd.domain.errors import BadInput
 from tinytownd.files import read_text, write_atomic
 from tinytownd.settings import ENV_FILE, FLAT, KEYS, SECTIONS, Key, Scope, full_name
@@ -84,11 +84,11 @@ def set_value(
 
 
 def _typed(key: str, text: str) -> object:
-    """The value as its key wants it; for a CLI's own tables a TOML value, else a string."""
+    """The value as its key wants it; for tables of the user's own a TOML value, else a string."""
     if key in KEYS:
         value = KEYS[key].read(text)
         return text if value is None else value  # `require` says what is wrong with it
-    if key.startswith("agent_clis."):
+    if key.partition(".")[0] in NAMED_TABLES:
         try:
             document = tomllib.loads(f"value = {text}")
         except tomllib.TOMLDecodeError:

@@ -7,6 +7,7 @@ import contextlib
 import dataclasses
 import functools
 import os
+import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Protocol
@@ -21,11 +22,14 @@ from tinytownd.domain.agent import Agent
 from tinytownd.domain.deadlines import bound, shift
 from tinytownd.domain.errors import BadInput, TownError
 from tinytownd.domain.message import Round
+from tinytownd.domain.plan import SHELL
 from tinytownd.domain.policy import Policy
+from tinytownd.domain.rate_limits import LONGEST_HOLD_MS
 from tinytownd.domain.town import Town
 from tinytownd.door import Door, Server
 from tinytownd.environment import for_agent, secrets_of
 from tinytownd.home import Home
+from tinytownd.notify import Hook, Notifier
 from tinytownd.place import Place
 from tinytownd.recovery import Finding
 from tinytownd.redact import hide_all, secret_values
@@ -42,9 +46,10 @@ from tinytownd.store.town import TownStore
 from tinytownd.supervisor.host import limits
 from tinytownd.supervisor.loop import Supervisor
 from tinytownd.supervisor.slots import Slots
-from tinytownd.supervisor.verdict import LONGEST_HOLD_MS
 
 log = structlog.get_logger(__name__)
+#: How long it may take until a CLI is noticed that came or went, in seconds.
+LOOK_SECONDS = 5.0
 
 
 class Around(Server, Protocol):
@@ -73,7 +78,12 @@ class TownHost:
         self._door = Door(around, town_id, place.directory)
         self._hold: int | None = None
         self._last_policy = Policy()
+        #: The settings that the policy is from, and when to look anew which CLIs are there.
+        self._looked_at: Config | None = None
+        self._look_again = 0.0
         self._desk = Desk(self.store, around.reader, place.directory, self)
+        self._notifier = Notifier(self._hook)
+        self.store.heard = self._notifier.heard
 
     @property
     def id(self) -> str:
@@ -90,8 +100,29 @@ class TownHost:
     def _policy(self) -> Policy:
         # Whoever needs the settings themselves says what is wrong with them.
         with contextlib.suppress(TownError):
-            self._last_policy = self.config.policy
+            config = self.config
+            if config is not self._looked_at or time.monotonic() > self._look_again:
+                self._looked_at, self._look_again = config, time.monotonic() + LOOK_SECONDS
+                cli = self._conductor_cli(config)
+                self._last_policy = dataclasses.replace(config.policy, conductor_cli=cli)
         return self._last_policy
+
+    def _conductor_cli(self, config: Config) -> str:
+        """The CLI of the conductor's own agent; "" where that is off, or the CLI is not there."""
+        cli = config.conductor_cli
+        try:
+            there = config.conductor.enabled and self.missing(self.runtime(cli)) is None
+        except TownError:
+            return ""
+        return cli if there and cli != SHELL else ""
+
+    def _hook(self) -> Hook:
+        """What tells people, as the settings have it now; nobody is told of a rehearsal."""
+        config = self.config
+        command = "" if self._rehearsal else config.town.notify
+        env = for_agent(self._around.users_env, config, None, self._around.home.bin)
+        env["TINYTOWN_HOME"] = str(self._around.home.path)
+        return Hook(command, self.name, self.place.directory, env)
 
     def runtime(self, cli: str) -> Runtime:
         """How that CLI is run; raises `BadInput` for one that nobody knows.
@@ -200,6 +231,8 @@ class TownHost:
         for agent_id in list(town.agents):
             self._supervise(agent_id)
         self._tasks[""] = asyncio.create_task(self._desk.run(), name=f"commands {self.id}")
+        telling = asyncio.create_task(self._notifier.run(), name=f"notify {self.id}")
+        self._tasks["notify"] = telling
         self._sweep()
         return town
 

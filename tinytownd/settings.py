@@ -143,6 +143,10 @@ class Limits:
         "limits.max_rounds", 8, "rounds that run at once, over all towns of the home",
         low=1, high=1000, scopes=("home",),
     )  # fmt: skip
+    town_rounds: int = _key(
+        "limits.town_rounds", 0, "rounds that run at once in this town; 0: no bound of its own",
+        low=0, high=1000,
+    )  # fmt: skip
     grace_seconds: float = _key(
         "limits.grace_seconds", 10.0, "from TERM to KILL when a round is ended", low=0, high=3600
     )
@@ -249,7 +253,7 @@ KEYS: dict[str, Key] = {
     )
 }
 # Tables whose keys are the user's own; their values are checked by those who use them.
-OPEN_TABLES = ("env", "agent_clis")
+OPEN_TABLES = ("env", "agent_clis", "accounts")
 ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 # These may stand at the top level of tinytown.toml, too: earlier files have them there.

@@ -48,7 +48,7 @@ def test_a_record_has_exactly_the_documented_fields(shape: str) -> None:
         (records.AgentState, "of an agent: `(.+?)`"),
         (records.MessageState, "of a message: `(.+?)`"),
         (records.PlanState, "of a plan: `(.+?)`"),
-        (records.Kind, "`kind` of a message: `(.+?)`"),
+        (records.MessageKind, "`kind` of a message: `(.+?)`"),
         (records.Priority, "`priority` is `(.+?)`[^`]"),
     ],
 )

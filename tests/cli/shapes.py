@@ -13,9 +13,12 @@ def task(task_id: str = "7", state: str = "assigned", **changes: Any) -> dict[st
         "description": "Build it",
         "state": state,
         "agent": "developer",
+        "role": None,
         "result": None,
         "error": None,
         "depends_on": [],
+        "join": "all",
+        "failures": "hold",
         "parent": None,
         "tags": [],
         "priority": "normal",
@@ -27,8 +30,17 @@ def task(task_id: str = "7", state: str = "assigned", **changes: Any) -> dict[st
         "epic": False,
         "group": False,
         "run": None,
+        "approve": False,
+        "approved": False,
+        "check": None,
+        "review": None,
+        "gate_of": None,
+        "feedback": None,
+        "reworks": 0,
         "waits_for": [],
         "not_before": None,
+        "tokens": 0,
+        "cost_usd": 0.0,
         **changes,
     }
 
@@ -43,6 +55,7 @@ def agent(name: str = "developer", state: str = "idle", **changes: Any) -> dict[
         "cli": "claude",
         "model": None,
         "role": None,
+        "tags": [],
         "nickname": None,
         "parent": None,
         "task": None,
@@ -53,10 +66,14 @@ def agent(name: str = "developer", state: str = "idle", **changes: Any) -> dict[
         "wall_seconds": None,
         "permissions": None,
         "session": None,
+        "attached": False,
         "since": NOW,
         "hold": None,
         "error": None,
         "waiting": waiting,
+        "fallback": [],
+        "tokens": 0,
+        "cost_usd": 0.0,
         **changes,
     }
 
@@ -75,19 +92,40 @@ def message(**changes: Any) -> dict[str, Any]:
         "acknowledged_at": None,
         "round": None,
         "reply_to": None,
+        "thread": "m1",
+        "task": None,
+        "about": None,
+        "answer": None,
         "claimed_sender": None,
         **changes,
     }
 
 
-def plan(state: str = "completed", **counts: int) -> dict[str, Any]:
-    numbers = {"total": 2, "completed": 2, "failed": 0, "cancelled": 0, "running": 0, "pending": 0}
-    return {"description": "Auth", "state": state, **numbers, **counts}
+def plan(state: str = "completed", **changes: Any) -> dict[str, Any]:
+    return {
+        "name": "main",
+        "description": "Auth",
+        "owner": "person",
+        "state": state,
+        "total": 2,
+        "completed": 2,
+        "failed": 0,
+        "cancelled": 0,
+        "running": 0,
+        "blocked": 0,
+        "pending": 0,
+        "started_at": NOW,
+        "ended_at": None,
+        "seconds": 90.5,
+        "tokens": 1200,
+        "cost_usd": 0.25,
+        **changes,
+    }
 
 
 def conducting(state: str, tasks: list[dict[str, Any]], **changes: Any) -> dict[str, Any]:
     return {
-        "conductor": {"on": True, "plan": plan(state)},
+        "conductor": {"on": True, "plan": plan(state), "asked": 0},
         "tasks": tasks,
         "agents": [agent()],
         "missing": [],
@@ -100,6 +138,7 @@ ROUND = {
     "round": 3,
     "agent": "developer",
     "task": "7",
+    "cli": "claude",
     "outcome": "completed",
     "started_at": NOW,
     "ended_at": NOW,
@@ -108,6 +147,19 @@ ROUND = {
     "output_tokens": 20,
     "cost_usd": 0.01,
     "error": None,
+}
+USED = {"rounds": 2, "tokens": 1200, "cost_usd": 0.25}
+FINISHED = {
+    "id": "design",
+    "description": "Design",
+    "agent": "developer",
+    "plan": "main",
+    "seconds": 90.5,
+    "finished_at": NOW,
+    "result": "Done",
+    "error": None,
+    "tokens": 1200,
+    "cost_usd": 0.25,
 }
 TOWN = {"id": "town-1", "name": "demo", "dir": "/demo"}
 EVENT = {"id": "1-0", "at": NOW, "event": "round.started", "actor": "developer"}
@@ -143,7 +195,8 @@ REPLIES: dict[str, Any] = {
     "town.start": {"agents": [agent()]},
     "town.status": {
         "town": TOWN,
-        "conductor": {"on": False, "plan": plan("none")},
+        "conductor": {"on": False, "plan": plan("none"), "asked": 0},
+        "plans": [],
         "agents": [agent()],
         "tasks": {
             "by_state": {"running": 1, "failed": 0},
@@ -165,7 +218,10 @@ REPLIES: dict[str, Any] = {
     "task.reclaim": {"tasks": [task()], "skipped": [{"id": "8", "why": "runs in round 3"}]},
     "message.send": {"messages": [message()]},
     "message.inbox": {"messages": [message()]},
-    **{f"backlog.{done}": {"task": task(agent=None)} for done in ("add", "claim", "remove")},
+    "message.read": {"messages": [message(state="acknowledged")], "left": 1},
+    "message.thread": {"messages": [message()]},
+    "backlog.add": {"task": task(agent=None), "takers": ["developer"]},
+    **{f"backlog.{done}": {"task": task(agent=None)} for done in ("claim", "remove")},
     "backlog.list": {"tasks": []},
     "backlog.assign_all": {"tasks": [task()]},
     "plan.check": {
@@ -194,11 +250,33 @@ REPLIES: dict[str, Any] = {
         "plan": plan("waiting"),
     },
     "plan.pull": lambda args: {"text": args["text"] + "# pulled\n", "changed": [{"id": "design"}]},
+    "plan.list": {"plans": [plan("running"), plan("paused", name="billing")]},
+    "plan.status": {
+        "plan": plan("running"),
+        "agents": [{"name": "developer", "tasks": {"running": 1}}, {"name": None, "tasks": {}}],
+        "tasks": [task("design", "running")],
+        "event": "0-0",
+    },
+    **{f"plan.{done}": {"plan": plan("cancelled")} for done in ("pause", "resume", "cancel")},
+    **{f"plan.{done}": {"plan": plan("running")} for done in ("approve", "reject")},
+    "town.report": {
+        "since": NOW,
+        "until": NOW,
+        "plans": [plan()],
+        "done": [FINISHED],
+        "failed": [{**FINISHED, "result": None, "error": "no"}],
+        "cost": {
+            **USED,
+            "agents": [{"name": "developer", **USED}],
+            "whole": True,
+        },
+        "needs": [{"kind": "task", "id": "t1", "why": "failed: no", "command": "tt task retry t1"}],
+    },
     "conductor.start": {
-        "conductor": {"on": True, "plan": plan("running")},
+        "conductor": {"on": True, "plan": plan("running"), "asked": 0},
         "spawned": [],
         "missing": [],
     },
-    "conductor.stop": {"conductor": {"on": False, "plan": plan("waiting")}},
+    "conductor.stop": {"conductor": {"on": False, "plan": plan("waiting"), "asked": 0}},
     "conductor.status": conducting("completed", [task("design", "completed", result="Done it")]),
 }

@@ -83,6 +83,16 @@ COMMANDS: list[tuple[str, str, dict[str, Any]]] = [
     ("inbox", "message.inbox", {}),
     ("inbox d", "message.inbox", {"agent": "d"}),
     ("inbox --all", "message.inbox", {"all": True}),
+    ("inbox --agent d", "message.inbox", {"agent": "d"}),
+    ("inbox --agent d --read", "message.read", {"agent": "d"}),
+    ("inbox d --read", "message.read", {"agent": "d"}),
+    ("thread m1", "message.thread", {"message": "m1"}),
+    ("send role:dev hello", "message.send", {"to": "role:dev", "text": "hello"}),
+    (
+        "send group:web hello --urgent --interrupt",
+        "message.send",
+        {"to": "group:web", "text": "hello", "priority": "urgent", "interrupt": True},
+    ),
     (
         "backlog add x --tag t --priority low --after 1",
         "backlog.add",
@@ -104,6 +114,27 @@ COMMANDS: list[tuple[str, str, dict[str, Any]]] = [
     ),
     ("sync pull", "plan.pull", {"text": PLAN}),
     ("sync pull --all", "plan.pull", {"text": PLAN, "all": True}),
+    ("plan --file more.toml", "plan.check", {"text": PLAN}),
+    ("sync push more.toml --plan b", "plan.push", {"text": PLAN, "plan": "b"}),
+    ("sync push --plan b --propose", "plan.push", {"text": PLAN, "plan": "b", "propose": True}),
+    ("sync pull --plan b", "plan.pull", {"text": PLAN, "plan": "b"}),
+    ("plan list", "plan.list", {}),
+    ("plan status", "plan.status", {}),
+    ("plan status b", "plan.status", {"name": "b"}),
+    *(
+        (f"plan {w} b", f"plan.{w}", {"name": "b"})
+        for w in ("pause", "resume", "cancel", "approve")
+    ),
+    ("plan reject b no", "plan.reject", {"name": "b", "reason": "no"}),
+    ("report", "town.report", {"since": 43_200}),
+    ("report --since 2d", "town.report", {"since": 172_800}),
+    ("conductor status --plan b", "conductor.status", {"plan": "b"}),
+    (
+        "assign d x --plan b",
+        "task.assign",
+        {"agent": "d", "text": "x", "plan": "b"},
+    ),
+    ("backlog add x --plan b", "backlog.add", {"text": "x", "plan": "b"}),
     ("conductor status", "conductor.status", {}),
     ("conductor stop", "conductor.stop", {}),
     ("wait", "town.wait", {}),
@@ -142,7 +173,9 @@ HOME_COMMANDS: list[tuple[str, str, dict[str, Any]]] = [
 
 @pytest.fixture
 def files(town: Path) -> Path:
-    (town / "tasks.toml").write_text(PLAN)
+    (town / "plans").mkdir()
+    for name in ("tasks.toml", "more.toml", "plans/b.toml"):
+        (town / name).write_text(PLAN)
     (town / "role.md").write_text("A role\n")
     return town
 

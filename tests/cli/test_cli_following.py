@@ -111,7 +111,7 @@ def test_a_rehearsal_leaves_no_town_behind(daemon: FakeDaemon, town: Path, tt: T
     assert told == [
         ("town.rehearse", {"dir": str(town), "plan": "# a plan\n"}),
         ("conductor.start", {"spawn": True}),
-        ("conductor.status", {}),
+        ("conductor.status", {"plan": "main"}),
         ("town.forget", {"dir": "/demo"}),
     ]
     daemon.replies["conductor.status"] = conducting("failed", [task(state="failed")])

@@ -44,7 +44,7 @@ error start starting; error pause paused; error close cold; error kill stopped
 """
 MESSAGE = """
 waiting deliver delivered; waiting forward waiting; waiting fold acknowledged
-waiting answer acknowledged
+waiting answer acknowledged; waiting read acknowledged
 delivered acknowledge acknowledged; delivered return waiting
 """
 TABLES = {

@@ -32,6 +32,10 @@ TASKS = st.builds(
     state=st.sampled_from(STATES),
     priority=st.sampled_from(PRIORITIES),
     group=st.booleans(),
+    role=st.sampled_from([None, None, "Dev"]),
+    tags=st.sampled_from([(), ("ui",), ("UI", "dev")]),
+    join=st.sampled_from(["all", "any", "2"]),
+    join_failures=st.booleans(),
 )
 AGENTS = st.builds(
     lambda number, state: agent(["ann", "Bob"][number - 1], number, state=state),

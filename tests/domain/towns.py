@@ -77,6 +77,8 @@ def picture(town: Town) -> dict[str, object]:
         "agents": {name: town.find_agent(name) for name in names},
         "ready": {name: [t.id for t in town.ready(name)] for name in names},
         "owners": {name: sorted(town.index.owners_of_ready(name)) for name in town.plans},
+        "lines": {line: [t.id for t in town.ready(line)] for line in sorted(town.index.lines())},
+        "lent": {name: sorted(town.index.lent[name.lower()]) for name in names},
         "queues": {name: [t.id for t in town.queue(name)] for name in names},
         "inboxes": {name: [m.id for m in town.inbox(name)] for name in boxes},
         "dependents": {one: ids(town.dependents(one)) for one in town.tasks},

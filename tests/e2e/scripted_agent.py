@@ -1,5 +1,9 @@
 """An agent CLI for the tests: it does what the lines `do: …` of its prompt say, in their order.
 
+One for which there is a file NAME.rules in the town's directory does what that says instead: a JSON
+list of [pattern, lines], of which those count whose pattern is found in the prompt. The conductor's
+agent gets no lines but those.
+
 It stands alone. Each round appends a line to `rounds.jsonl` in the town's directory, each `tt` that
 it runs one to `said.jsonl`; so a test knows what happened without asking the town.
 """
@@ -76,6 +80,28 @@ def finish(code: str) -> None:
     sys.exit(int(code))
 
 
+def needs(file: str) -> None:
+    """Fails where the file is not there."""
+    if not Path(file).exists():
+        sys.exit(1)
+
+
+def copy(files: str) -> None:
+    """Copies one file to another place, which is made."""
+    source, target = map(Path, files.split())
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(source.read_bytes())
+
+
+def orders(prompt: str, name: str) -> list[str]:
+    """What the agent is to do."""
+    rules = Path(f"{name}.rules")
+    if name != "conductor" and not rules.exists():
+        return re.findall(r"^do: (.+)$", prompt, re.MULTILINE)
+    found = json.loads(rules.read_text()) if rules.exists() else []
+    return [line for pattern, lines in found if re.search(pattern, prompt) for line in lines]
+
+
 ACTIONS: dict[str, Callable[[str], None]] = {
     "tt": run_tt,
     "say": print,
@@ -85,6 +111,8 @@ ACTIONS: dict[str, Callable[[str], None]] = {
     "garbage": garbage,
     "ignore-term": ignore_term,
     "child": child,
+    "needs": needs,
+    "copy": copy,
 }
 
 
@@ -96,7 +124,7 @@ def main() -> None:
         "rounds.jsonl", agent=about["AGENT_NAME"], task=about["TASK_ID"], prompt=prompt,
         argv=sys.argv[1:], pid=os.getpid(), round=int(os.environ["TINYTOWN_ROUND"]),
     )  # fmt: skip
-    for line in re.findall(r"^do: (.+)$", prompt, re.MULTILINE):
+    for line in orders(prompt, about["AGENT_NAME"]):
         word, _, rest = line.partition(" ")
         ACTIONS[word](rest)
         sys.stdout.flush()

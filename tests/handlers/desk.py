@@ -16,6 +16,7 @@ from tinytownd.domain.town import Change, Town
 from tinytownd.handlers import registry
 from tinytownd.handlers.registry import Answer, Context, Speaker
 from tinytownd.recovery import Finding
+from tinytownd.runtimes.catalogue import PRESETS
 from tinytownd.settings import TownSettings
 from tinytownd.supervisor.decide import Begin, next_step
 from tinytownd.supervisor.loop import carry_out
@@ -45,6 +46,7 @@ class Desk:
         self._services = SimpleNamespace(
             config=Config(town=TownSettings(max_agents=max_agents, permissions=permissions)),
             installed_cli=installed_cli,
+            runtime=PRESETS.__getitem__,
             mend=self._mend,
             store=SimpleNamespace(last_event="7-0"),
         )
@@ -63,12 +65,13 @@ class Desk:
                 found = asyncio.run(found)(context)
             if verb.kind in WRITING:
                 settle(self.town)
-                found = self._answered(found)
         except TownError:
             self.town.rollback()
             assert picture(self.town) == before
             raise
-        if verb.kind not in WRITING:
+        if verb.kind in WRITING:
+            found = self._answered(found)
+        else:
             assert not self.town.change
         self.said = self.town.change
         self.town.commit()
@@ -79,7 +82,7 @@ class Desk:
         return self.found
 
     def _answered(self, answer: Answer) -> dict[str, object]:
-        """What the answer says; one that raises leaves its change, which is events alone."""
+        """What the answer says; one that raises leaves its change."""
         try:
             return answer()
         except TownError:

@@ -37,6 +37,7 @@ default_cli = "waits"
 
 [agent_clis.waits]
 command = ["sleep", "600"]
+interactive = ["sleep", "600"]
 """
 Client = redis.Redis
 #: What a client sees of a server that is dead or comes up.

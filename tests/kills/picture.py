@@ -77,11 +77,17 @@ def _parsed(text: str) -> Any:
     return json.loads(text) if text.startswith("{") else text
 
 
+#: Files of a round: what is in them, and whether they are there, hangs on when it was ended.
+OF_A_PROCESS = ("pid", "exit", "lock", "credentials", "stderr", "stdout", "prompt.md")
+
+
 def file_picture(*places: Path) -> dict[str, str]:
-    """Every file below with its text, and every directory."""
+    """Every file below with its text, and every directory; less what is a process's own."""
     found = {}
     for place in places:
         for path in sorted([place, *place.rglob("*")]):
+            if "rounds" in path.parts and path.name in OF_A_PROCESS:
+                continue
             if path.is_file():
                 found[str(path)] = path.read_text()
             elif path.is_dir():

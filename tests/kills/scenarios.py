@@ -24,9 +24,18 @@ depends_on = ["cart"]
 A = (("agent.spawn", {"name": "a"}), ("agent.interrupt", {"name": "a"}))
 B = (("agent.spawn", {"name": "b"}), ("agent.interrupt", {"name": "b"}))
 COLD = (("agent.spawn", {"name": "a"}), ("agent.close", {"name": "a"}))
+ATTACHED = ("agent.attach", {"name": "a"})
 TASK = ("task.assign", {"agent": "a", "text": "Build it"})
+HELLO = ("message.send", {"to": "a", "text": "Hello"})
 IDEA = ("backlog.add", {"text": "Some day"})
+#: The conductor's agent comes with the first message, and starts no round from then on.
+PAUSED = (
+    ("message.send", {"to": "conductor", "text": "Hello"}),
+    ("agent.interrupt", {"name": "conductor"}),
+)
 PUSHED = (*A, *B, ("plan.push", {"text": PLAN}))
+PROPOSED = (*A, *B, ("plan.push", {"text": PLAN, "propose": True}))
+MAIN = {"name": "main"}
 CONDUCTED = (*PUSHED, ("conductor.start", {"spawn": False}))
 SAVED = ("town.save", {"path": f"{DIR}/shop.save"})
 ONE = {"task": "t1"}
@@ -54,6 +63,9 @@ SCENARIOS: dict[str, Scenario] = {
     "agent.interrupt": Scenario({"name": "a"}, A[:1]),
     "agent.resume": Scenario({"name": "a"}, A),
     "agent.restart": Scenario({"name": "a"}, A),
+    "agent.attach": Scenario({"name": "a"}, A[:1]),
+    "agent.session": Scenario({"name": "a"}, (A[0], ATTACHED)),
+    "agent.detach": Scenario({"name": "a", "resume": True}, (A[0], ATTACHED)),
     "agent.prune": Scenario(before=COLD),
     "town.stop": Scenario(before=A),
     "town.start": Scenario(before=COLD),
@@ -80,7 +92,9 @@ SCENARIOS: dict[str, Scenario] = {
     "task.move": Scenario({"task": "t1", "agent": "b"}, (*A, *B, TASK)),
     # Messages
     "message.send": Scenario({"all": True, "text": "Hello"}, (*A, *B)),
-    "message.inbox": Scenario({"all": True}, (*A, ("message.send", {"to": "a", "text": "Hello"}))),
+    "message.inbox": Scenario({"all": True}, (*A, HELLO)),
+    "message.read": Scenario({"agent": "a"}, (*A, HELLO)),
+    "message.thread": Scenario({"message": "m1"}, (*A, HELLO)),
     # The backlog
     "backlog.add": Scenario({"text": "Some day"}),
     "backlog.list": Scenario(before=(IDEA,)),
@@ -91,7 +105,18 @@ SCENARIOS: dict[str, Scenario] = {
     "plan.check": Scenario({"text": PLAN}),
     "plan.push": Scenario({"text": PLAN}, (*A, *B)),
     "plan.pull": Scenario({"text": PLAN}, PUSHED),
+    "plan.list": Scenario(before=PUSHED),
+    "plan.status": Scenario(before=PUSHED),
+    "plan.pause": Scenario(MAIN, CONDUCTED),
+    "plan.resume": Scenario(MAIN, (*CONDUCTED, ("plan.pause", MAIN))),
+    "plan.cancel": Scenario(MAIN, CONDUCTED),
+    "plan.approve": Scenario(MAIN, PROPOSED),
+    "plan.reject": Scenario({**MAIN, "reason": "too big"}, PROPOSED),
+    "town.report": Scenario(before=CONDUCTED),
     "conductor.start": Scenario({"spawn": True}, (*A, ("plan.push", {"text": PLAN}))),
     "conductor.stop": Scenario(before=CONDUCTED),
+    "conductor.goal": Scenario({"text": "Build a shop"}, PAUSED),
+    "conductor.context": Scenario(before=(*A, TASK)),
+    "conductor.chat": Scenario(before=A),
     "conductor.status": Scenario(before=CONDUCTED),
 }

@@ -168,3 +168,13 @@ def test_a_refusing_or_missing_tt_fails_the_round(stage: Stage) -> None:
 def test_an_id_is_no_path(stage: Stage) -> None:
     stage.play(PROMPT.replace("complete implement", "complete plan/../../implement"))
     assert (stage.cwd / "plan-..-..-implement.md").exists()
+
+
+def test_it_approves_what_it_reviews(stage: Stage) -> None:
+    ends = '# When you are done\n    tt approve login\n    tt reject login "why"\n'
+    prompt = (
+        "You are rev, of a team.\n\n# Your task: login.review\nReview it.\n    tt approve x\n\n"
+    )
+    code, _, transcript = stage.play(prompt + ends)
+    assert (code, transcript.text) == (0, "rev has approved login")
+    assert (stage.cwd / "calls").read_text() == "approve|login|\n"

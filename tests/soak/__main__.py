@@ -27,6 +27,8 @@ AGENTS = 10
 CONFIG = """\
 [town]
 default_cli = "reader"
+[conductor]
+enabled = false
 [limits]
 max_rounds = 8
 [agent_clis.reader]

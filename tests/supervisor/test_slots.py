@@ -19,14 +19,21 @@ class Rounds:
         self.order: list[str] = []
         self.tasks: dict[str, asyncio.Task[None]] = {}
         self._ends: dict[str, asyncio.Event] = {}
+        #: How many rounds of each CLI and account may run at once; 0: any.
+        self.bounds: dict[str, int] = {}
 
-    async def begin(self, name: str, town: str = "x", priority: int = 2, age: int = 0) -> None:
+    async def begin(
+        self, name: str, town: str = "x", priority: int = 2, age: int = 0, on: str = ""
+    ) -> None:
         self._ends[name] = asyncio.Event()
-        self.tasks[name] = asyncio.create_task(self._run(name, town, priority, age))
+        self.tasks[name] = asyncio.create_task(self._run(name, (town, priority, age), on.split()))
         await turn()
 
-    async def _run(self, name: str, town: str, priority: int, age: int) -> None:
-        async with self.slots.slot(town, priority, age):
+    async def _run(self, name: str, place: tuple[str, int, int], on: list[str]) -> None:
+        def bounds() -> dict[str, int]:
+            return {what: self.bounds.get(what, 0) for what in on}
+
+        async with self.slots.slot(*place, bounds):
             self.order.append(name)
             await self._ends[name].wait()
 
@@ -152,3 +159,92 @@ async def test_a_round_that_fails_gives_its_slot_back() -> None:
     except OSError:
         pass
     assert slots.taken == 0
+
+
+# By CLI and by account
+
+
+async def test_a_cli_that_is_full_holds_up_nobody_on_another() -> None:
+    rounds = Rounds(10)
+    rounds.bounds = {"claude": 1}
+    for name in ("c1", "c2", "c3"):
+        await rounds.begin(name, on="claude")
+    await rounds.begin("x1", on="codex", priority=3)
+    assert rounds.order == ["c1", "x1"]
+    await rounds.end("x1")
+    assert rounds.order == ["c1", "x1"]
+    await rounds.end("c1")
+    assert rounds.order == ["c1", "x1", "c2"]
+    assert await rounds.end_all() == ["c1", "x1", "c2", "c3"]
+
+
+async def test_the_first_that_fits_is_the_best_by_priority_then_age() -> None:
+    rounds = Rounds(2)
+    rounds.bounds = {"claude": 1}
+    await rounds.begin("c1", on="claude")
+    await rounds.begin("x1", on="codex")
+    await rounds.begin("c2", on="claude", priority=0)
+    await rounds.begin("old", on="codex", age=1)
+    await rounds.begin("urgent", on="codex", priority=0, age=9)
+    await rounds.end("x1")
+    assert rounds.order[2:] == ["urgent"]
+    await rounds.end("urgent")
+    assert rounds.order[3:] == ["old"]
+    await rounds.end("c1")
+    assert rounds.order[4:] == ["c2"]
+    await rounds.end_all()
+
+
+async def test_clis_of_one_account_share_its_bound() -> None:
+    rounds = Rounds(10)
+    rounds.bounds = {"claude": 2, "work": 3}
+    for name in ("c1", "c2", "c3"):
+        await rounds.begin(name, on="claude work")
+    for name in ("p1", "p2"):
+        await rounds.begin(name, on="planner work")
+    assert rounds.order == ["c1", "c2", "p1"]
+    await rounds.end("p1")
+    assert rounds.order[3:] == ["p2"], "claude itself is still full"
+    await rounds.end("c1")
+    assert rounds.order[4:] == ["c3"]
+    await rounds.end_all()
+
+
+async def test_bounds_are_asked_at_every_turn_and_count_what_runs_unbounded() -> None:
+    rounds = Rounds(10)
+    for name in ("c1", "c2"):
+        await rounds.begin(name, on="claude")
+    rounds.bounds = {"claude": 2}
+    for name in ("c3", "c4"):
+        await rounds.begin(name, on="claude")
+    assert rounds.order == ["c1", "c2"]
+    rounds.bounds = {"claude": 3}
+    await rounds.begin("x1", on="codex")
+    assert sorted(rounds.order) == ["c1", "c2", "c3", "x1"]
+    await rounds.end_all()
+
+
+async def test_an_adopted_round_counts_for_its_cli() -> None:
+    rounds = Rounds(10)
+    rounds.bounds = {"claude": 1}
+    counted = rounds.slots.adopt({"claude": 1, "work": 0})
+    await rounds.begin("c1", on="claude")
+    await rounds.begin("x1", on="codex")
+    assert rounds.order == ["x1"]
+    rounds.slots.release(counted)
+    await turn()
+    assert rounds.order == ["x1", "c1"]
+    await rounds.end_all()
+
+
+async def test_one_that_is_cancelled_as_it_gets_a_slot_frees_its_cli() -> None:
+    rounds = Rounds(10)
+    rounds.bounds = {"claude": 1}
+    counted = rounds.slots.adopt(["claude"])
+    await rounds.begin("gone", on="claude", age=1)
+    await rounds.begin("next", on="claude", age=2)
+    rounds.slots.release(counted)
+    rounds.tasks["gone"].cancel()
+    await turn()
+    assert await rounds.end_all() == ["next"]
+    assert rounds.slots.taken == 0

@@ -28,6 +28,9 @@ CONFIG = """\
 default_cli = "storm"
 max_agents = 1000
 
+[conductor]
+enabled = false
+
 [limits]
 attempts = 100
 max_rounds = 1000

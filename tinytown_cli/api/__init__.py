@@ -19,7 +19,7 @@ from tinytown_cli.api.records import (
     Status,
     TaskInfo,
 )
-from tinytown_cli.api.tasks import Task
+from tinytown_cli.api.tasks import Task, TaskOptions
 from tinytown_cli.api.town import Town
 from tinytownd.domain.errors import (
     Ambiguous,
@@ -62,6 +62,7 @@ __all__ = [
     "TaskFailed",
     "TaskHeld",
     "TaskInfo",
+    "TaskOptions",
     "TimedOut",
     "Town",
     "TownError",

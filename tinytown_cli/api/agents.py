@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Literal, TypeAlias, TypedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias, TypedDict, Unpack
 
-from tinytown_cli.api.records import AgentInfo, Kind, Message, Priority, TaskState, read
+from tinytown_cli.api.records import AgentInfo, Kind, Message, TaskState, read
 from tinytown_cli.api.session import Deadline, Session, ref
-from tinytown_cli.api.tasks import Task, TaskRefs, described, tasks_in
+from tinytown_cli.api.tasks import Task, TaskOptions, described, tasks_in
 from tinytown_cli.conversation import Data
 from tinytownd.domain.errors import NotFound
 
@@ -20,6 +21,8 @@ class AgentOptions(TypedDict, total=False):
     model: str
     #: What it is for, in a word.
     role: str
+    #: What work it takes from the backlog, beside that with its role as a tag.
+    tags: Sequence[str]
     #: What it is told in every round.
     instructions: str
     #: A name for people.
@@ -33,6 +36,8 @@ class AgentOptions(TypedDict, total=False):
     wall_seconds: int
     #: What it may do unasked.
     permissions: Literal["bypass", "edit", "read"]
+    #: CLIs that take its rounds over while its own is at a rate limit.
+    fallback: list[str]
 
 
 class Agent:
@@ -55,19 +60,12 @@ class Agent:
         self.info = (await find(self._session, self.name)).info
         return self.info
 
-    async def assign(
-        self,
-        text: str,
-        *,
-        after: TaskRefs = (),
-        tags: str | Iterable[str] = (),
-        priority: Priority | None = None,
-    ) -> Task:
+    async def assign(self, text: str, **options: Unpack[TaskOptions]) -> Task:
         """Gives it a task, which starts when all that it comes `after` are completed.
 
         Their results are in its prompt. Raises `BadInput`, `NotFound`.
         """
-        told = described(text, after, tags, priority)
+        told = described(text, options)
         reply = await self._session.ask("task.assign", agent=self.name, **told)
         return Task(self._session, reply["task"])
 
@@ -77,10 +75,15 @@ class Agent:
         *,
         kind: Kind = "request",
         urgent: bool = False,
+        interrupt: bool = False,
         reply_to: str | Message | None = None,
     ) -> Message:
-        """Sends it a message. Raises `BadInput`, `Conflict` when its mailbox is full."""
-        (sent,) = await send(self._session, text, kind, urgent, reply_to, to=self.name)
+        """Sends it a message; `interrupt` stops its round for an urgent one, and goes on with it.
+
+        Raises `BadInput`, `Conflict` when its mailbox is full.
+        """
+        told = Letter(text, kind, urgent, interrupt, reply_to)
+        (sent,) = await send(self._session, told, to=self.name)
         return sent
 
     async def wait_for_idle(self, timeout: float | None = None) -> list[Task]:
@@ -152,25 +155,30 @@ async def find(session: Session, name: str) -> Agent:
     raise NotFound(f"there is no agent {name!r} in this town", hint="town.agents() lists them")
 
 
-async def send(  # noqa: PLR0913  # one parameter an argument of the verb
-    session: Session,
-    text: str,
-    kind: Kind,
-    urgent: bool,
-    reply_to: str | Message | None,
-    *,
-    to: str | None,
-    sender: str | None = None,
+@dataclass(frozen=True)
+class Letter:
+    """What is sent, and how."""
+
+    text: str
+    kind: Kind
+    urgent: bool = False
+    interrupt: bool = False
+    reply_to: str | Message | None = None
+
+
+async def send(
+    session: Session, letter: Letter, *, to: str | None, sender: str | None = None
 ) -> list[Message]:
-    """Sends a message to one mailbox, or to the whole team where `to` is None."""
+    """Sends it to a mailbox, a role or a group, or to the whole team where `to` is None."""
     reply = await session.ask(
         "message.send",
         to=to,
         all=to is None or None,
-        text=text,
-        kind=kind,
-        priority="urgent" if urgent else None,
-        reply_to=None if reply_to is None else ref(reply_to),
+        text=letter.text,
+        kind=letter.kind,
+        priority="urgent" if letter.urgent else None,
+        interrupt=letter.interrupt or None,
+        reply_to=None if letter.reply_to is None else ref(letter.reply_to),
         sender=sender,
     )
     return [read(Message, one) for one in reply["messages"]]

@@ -12,7 +12,7 @@ from tinytown_cli.api.records import Event, Message, read
 from tinytown_cli.api.session import Session
 from tinytown_cli.eventstream import EventStream
 from tinytownd.domain.errors import BadInput
-from tinytownd.domain.message import CONDUCTOR, MAILBOXES
+from tinytownd.domain.message import CONDUCTOR, MAILBOXES, PERSON
 
 #: How long one look at the stream waits for something to happen, in seconds.
 _LOOK_SECONDS = 5.0
@@ -113,6 +113,8 @@ class Mail:
             return
         if self._mailbox.lower() in MAILBOXES:
             name = CONDUCTOR
+        elif self._mailbox.lower() == PERSON:
+            name = PERSON
         else:
             name = (await find(self._session, self._mailbox)).name
         await self._events.__aenter__()

@@ -18,13 +18,26 @@ from tinytownd.domain.errors import Unavailable
 R = TypeVar("R", bound="Record")
 
 Priority = Literal["low", "normal", "high", "urgent"]
+#: What can be sent; the town itself also asks people a `question`.
 Kind = Literal["request", "query", "info", "ack"]
+MessageKind = Literal["request", "query", "info", "ack", "question"]
 TaskState = Literal["pending", "assigned", "running", "completed", "failed", "cancelled"]
 AgentState = Literal[
     "starting", "idle", "working", "paused", "draining", "cold", "stopped", "error"
 ]
 MessageState = Literal["waiting", "delivered", "acknowledged"]
-PlanState = Literal["none", "waiting", "running", "completed", "failed", "stalled"]
+PlanState = Literal[
+    "none",
+    "proposed",
+    "waiting",
+    "paused",
+    "running",
+    "blocked",
+    "completed",
+    "failed",
+    "stalled",
+    "cancelled",
+]
 #: Our word to the protocol's, where that is one of Python's own.
 _RENAMED = {"sender": "from"}
 
@@ -41,9 +54,12 @@ class TaskInfo(Record):
     description: str
     state: TaskState
     agent: str | None
+    role: str | None
     result: str | None
     error: str | None
     depends_on: tuple[str, ...]
+    join: str
+    failures: Literal["hold", "count"]
     parent: str | None
     tags: tuple[str, ...]
     priority: Priority
@@ -54,8 +70,17 @@ class TaskInfo(Record):
     plan: str | None
     epic: bool
     run: str | None
+    approve: bool
+    approved: bool
+    check: str | None
+    review: str | None
+    gate_of: str | None
+    feedback: str | None
+    reworks: int
     waits_for: tuple[str, ...]
     not_before: datetime | None
+    tokens: int
+    cost_usd: float
     group: bool
 
     @property
@@ -66,9 +91,9 @@ class TaskInfo(Record):
 
 @dataclass(frozen=True)
 class Hold(Record):
-    """Why an agent may not start a round before a time."""
+    """Why an agent may not start a round before a time; None: before a person has decided."""
 
-    until: datetime
+    until: datetime | None
     reason: str
 
 
@@ -94,6 +119,7 @@ class AgentInfo(Record):
     cli: str
     model: str | None
     role: str | None
+    tags: tuple[str, ...]
     nickname: str | None
     parent: str | None
     task: str | None
@@ -104,20 +130,28 @@ class AgentInfo(Record):
     wall_seconds: int | None
     permissions: str | None
     session: str | None
+    attached: bool
     since: datetime
     hold: Hold | None
     error: str | None
     waiting: Waiting
+    fallback: tuple[str, ...]
+    tokens: int
+    cost_usd: float
 
 
 @dataclass(frozen=True)
 class Message(Record):
-    """A message; `claimed_sender` is in whose name a person sent it."""
+    """A message; `claimed_sender` is in whose name a person sent it.
+
+    `thread` is the id of the message that the conversation began with, `task` what its sender
+    worked on. `about` is what a question is about, `answer` what a person said to it.
+    """
 
     id: str
     sender: str
     to: str
-    kind: Kind
+    kind: MessageKind
     priority: Priority
     text: str
     state: MessageState
@@ -126,6 +160,10 @@ class Message(Record):
     acknowledged_at: datetime | None
     round: int | None
     reply_to: str | None
+    thread: str
+    task: str | None
+    about: str | None
+    answer: str | None
     claimed_sender: str | None
 
 
@@ -136,6 +174,7 @@ class Round(Record):
     round: int
     agent: str
     task: str | None
+    cli: str
     outcome: str | None
     started_at: datetime
     ended_at: datetime | None
@@ -156,6 +195,7 @@ class Event(Record):
     actor: str
     agent: str | None = None
     task: str | None = None
+    plan: str | None = None
     message: str | None = None
     round: int | None = None
     text: str | None = None
@@ -163,24 +203,36 @@ class Event(Record):
 
 @dataclass(frozen=True)
 class PlanInfo(Record):
-    """The plan as a whole: its tasks that somebody executes, by state."""
+    """A plan as a whole: its tasks that somebody executes, by state; how long, for how much.
 
+    `owner` made it. `seconds` it has taken so far; `tokens` and US dollars its rounds used.
+    """
+
+    name: str
     description: str | None
+    owner: str
     state: PlanState
     total: int
     completed: int
     failed: int
     cancelled: int
     running: int
+    blocked: int
     pending: int
+    started_at: datetime | None
+    ended_at: datetime | None
+    seconds: float | None
+    tokens: int
+    cost_usd: float
 
 
 @dataclass(frozen=True)
 class Conductor(Record):
-    """Whether the plan is handed out, and how far it is."""
+    """Whether the plan is handed out, how far it is, and what its agent was asked and works on."""
 
     on: bool
     plan: PlanInfo
+    asked: int
 
 
 @dataclass(frozen=True)
@@ -206,6 +258,7 @@ class Status(Record):
 
     town: TownInfo
     conductor: Conductor
+    plans: tuple[PlanInfo, ...]
     agents: tuple[AgentInfo, ...]
     tasks: Counts
     messages: dict[str, int]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias, TypedDict
 
 from tinytown_cli.api.errors import TaskCancelled, TaskError, TaskFailed, TaskHeld
 from tinytown_cli.api.records import Priority, Round, TaskInfo, read
@@ -114,11 +114,27 @@ def tasks_in(session: Session, reply: Data) -> list[Task]:
     return [Task(session, one) for one in reply["tasks"]]
 
 
-def described(
-    text: str, after: TaskRefs, tags: str | Iterable[str], priority: Priority | None
-) -> Data:
-    """What is said of a new task."""
-    return {"text": text, "after": refs(after), "tags": texts(tags), "priority": priority}
+class TaskOptions(TypedDict, total=False):
+    """What may be said of a new task."""
+
+    #: It starts when these are completed; their results are in its prompt.
+    after: TaskRefs
+    #: How many of them are enough: `all` (the default), `any`, or a number.
+    join: str | int
+    #: Whether one of them that failed or was cancelled holds it back, or counts.
+    failures: Literal["hold", "count"]
+    tags: str | Iterable[str]
+    priority: Priority
+    #: The plan that it counts to; it need not have a file.
+    plan: str
+
+
+def described(text: str, options: TaskOptions) -> Data:
+    """The arguments of a verb that makes a task."""
+    told: Data = {"text": text, **options}
+    if "join" in options:
+        told["join"] = str(options["join"])
+    return told | {"after": refs(options.get("after", ())), "tags": texts(options.get("tags", ()))}
 
 
 def _no_result(info: TaskInfo) -> TaskError:

@@ -9,13 +9,32 @@ from pathlib import Path
 from typing import Unpack
 
 from tinytown_cli import conversation
-from tinytown_cli.api.agents import Agent, AgentOptions, AgentRef, find, name_of, send
+from tinytown_cli.api.agents import (
+    Agent,
+    AgentOptions,
+    AgentRef,
+    Letter,
+    find,
+    name_of,
+    send,
+)
 from tinytown_cli.api.connections import Connections
 from tinytown_cli.api.following import Events, Mail
 from tinytown_cli.api.plans import Backlog, Plan
-from tinytown_cli.api.records import Event, Kind, Message, Status, TaskState, TownInfo, read
+from tinytown_cli.api.records import (
+    Event,
+    Kind,
+    Message,
+    PlanInfo,
+    Status,
+    TaskState,
+    TownInfo,
+    read,
+)
 from tinytown_cli.api.session import Deadline, Session, ref
-from tinytown_cli.api.tasks import Task, tasks_in
+from tinytown_cli.api.tasks import Task, TaskOptions, described, tasks_in
+from tinytownd.domain.errors import BadInput
+from tinytownd.domain.names import GROUP
 
 
 class Town:
@@ -72,12 +91,25 @@ class Town:
         told = (await self._session.ask("agent.list"))["agents"]
         return [Agent(self._session, one) for one in told]
 
+    async def assign(self, to: AgentRef, text: str, **options: Unpack[TaskOptions]) -> Task:
+        """Gives a task to an agent, or with `role:R` to any agent of a role: who is free first.
+
+        Raises `BadInput`, `NotFound` where nobody has the role.
+        """
+        told = described(text, options)
+        reply = await self._session.ask("task.assign", agent=name_of(to), **told)
+        return Task(self._session, reply["task"])
+
     async def task(self, task: str | Task) -> Task:
         """The task with that id, or the only one whose id starts so.
 
         Raises `NotFound`, `Ambiguous`.
         """
         return Task(self._session, (await self._session.ask("task.show", task=ref(task)))["task"])
+
+    async def plans(self) -> list[PlanInfo]:
+        """All plans, in the order they were made; `town.plan(name)` has one in hand."""
+        return [read(PlanInfo, one) for one in (await self._session.ask("plan.list"))["plans"]]
 
     async def tasks(
         self,
@@ -116,31 +148,45 @@ class Town:
         failed = await self._session.wait(what, Deadline(timeout), **args)
         return [Task(self._session, one) for one in failed]
 
-    async def send(
+    async def send(  # noqa: PLR0913  # one parameter an argument of the verb
         self,
         to: AgentRef,
         text: str,
         *,
         kind: Kind = "request",
         urgent: bool = False,
+        interrupt: bool = False,
         reply_to: str | Message | None = None,
         sender: str | None = None,
     ) -> Message:
-        """Sends a message to an agent, or to the `conductor`.
+        """Sends a message to an agent, the `conductor`, a `person`, or one agent with a `role:R`.
 
+        With `interrupt` an urgent one stops the round that its reader is in, which goes on with it.
         `sender` is in whose name, where a person says so; it is recorded as said. Raises
         `BadInput`, `NotFound`, `Conflict` when the mailbox is full.
         """
-        (sent,) = await send(
-            self._session, text, kind, urgent, reply_to, to=name_of(to), sender=sender
-        )
+        who = name_of(to)
+        if who.startswith(GROUP):
+            raise BadInput(f"{who} may be several", hint="town.broadcast(text, group=...)")
+        told = Letter(text, kind, urgent, interrupt, reply_to)
+        (sent,) = await send(self._session, told, to=who, sender=sender)
         return sent
 
     async def broadcast(
-        self, text: str, *, kind: Kind = "request", urgent: bool = False
+        self,
+        text: str,
+        *,
+        group: str | None = None,
+        kind: Kind = "request",
+        urgent: bool = False,
+        interrupt: bool = False,
     ) -> list[Message]:
-        """Sends a message to the whole team. Raises `BadInput` where there is nobody."""
-        return await send(self._session, text, kind, urgent, None, to=None)
+        """Sends a message to the whole team, or to all whose role or tag is `group`.
+
+        Raises `BadInput` or `NotFound` where there is nobody.
+        """
+        to = None if group is None else f"{GROUP}{group}"
+        return await send(self._session, Letter(text, kind, urgent, interrupt), to=to)
 
     async def inbox(
         self, agent: AgentRef | None = None, *, everything: bool = False
@@ -153,8 +199,21 @@ class Town:
         reply = await self._session.ask("message.inbox", agent=who, all=everything)
         return [read(Message, one) for one in reply["messages"]]
 
+    async def take_mail(self, mailbox: AgentRef = "conductor") -> list[Message]:
+        """Reads what waits in a mailbox and takes it out: nobody else is given it.
+
+        Questions stay. Not for agents: they are given theirs.
+        """
+        reply = await self._session.ask("message.read", agent=name_of(mailbox))
+        return [read(Message, one) for one in reply["messages"]]
+
+    async def thread(self, message: str | Message) -> list[Message]:
+        """The conversation that a message belongs to, oldest first. Raises `NotFound`."""
+        reply = await self._session.ask("message.thread", message=ref(message))
+        return [read(Message, one) for one in reply["messages"]]
+
     def messages(self, mailbox: AgentRef = "conductor", *, waiting: bool = False) -> Mail:
-        """The messages to an agent, or to the `conductor`, as they arrive; see `Mail`.
+        """The messages to an agent, the `conductor` or a `person`, as they arrive: see `Mail`.
 
         Not for agents: they are given theirs. Raises `NotFound` when it begins.
         """

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import Counter
 
 from tinytownd.domain import rules
+from tinytownd.domain.index import is_line, owners_of
+from tinytownd.domain.lines import lines_of
 from tinytownd.domain.message import CONDUCTOR
-from tinytownd.domain.names import ROLE
 from tinytownd.domain.town import Town
 from tinytownd.domain.track import ENDED, TrackedPlan
 
 #: States of tasks that somebody or something is at work on.
-MOVING = ("assigned", "running", "submitted")
+MOVING = ("assigned", "running")
 
 
 def settle_plans(town: Town) -> None:
@@ -19,9 +20,10 @@ def settle_plans(town: Town) -> None:
     for plan in list(town.plans.values()):
         state = plan_state(town, plan)
         if state != plan.state:
-            town.put(dated(plan, state, town.now))
+            changed = dated(plan, state, town.now)
+            town.put(changed)
             if state in ENDED:
-                tell(town, plan, state)
+                tell(town, changed)
 
 
 def dated(plan: TrackedPlan, state: str, now: int) -> TrackedPlan:
@@ -29,16 +31,28 @@ def dated(plan: TrackedPlan, state: str, now: int) -> TrackedPlan:
     started = plan.started_at
     if state == "running" and started is None:
         started = now
-    return plan.but(state=state, started_at=started, ended_at=now if state in ENDED else None)
+    ended = state in ENDED
+    cancelled = plan.cancelled if ended else None
+    return plan.but(
+        state=state, started_at=started, ended_at=now if ended else None, cancelled=cancelled
+    )
 
 
-def tell(town: Town, plan: TrackedPlan, state: str) -> None:
-    """The history and the plan's owner hear how it ended."""
-    why = why_ended(town, plan, state)
-    town.event(f"plan.{state}", "conductor", plan=plan.id, text=why)
+def tell(town: Town, plan: TrackedPlan) -> None:
+    """The history and the plan's owner hear how it ended.
+
+    An owner that is an agent gets to work on what went wrong: it is asked, not only told. One that
+    will not work hears nothing: then a person does, in the conductor's mailbox.
+    """
+    why = why_ended(town, plan)
+    town.event(f"plan.{plan.state}", "conductor", plan=plan.id, text=why)
     owner = town.find_agent(plan.owner)
-    to = owner.name if owner is not None else CONDUCTOR
-    rules.send(town, "daemon", to, f"Plan {plan.id} is {state}: {why}", sort="info")
+    there = owner is not None and owner.will_work and not owner.is_conductor
+    went_well = plan.state == "completed" or (plan.state == "cancelled" and not plan.proposed)
+    text = f"Plan {plan.id} is {plan.state}: {why}"
+    sort = "request" if there and not went_well else "info"
+    to = owner.name if owner and there else CONDUCTOR
+    rules.send(town, "daemon", to, text, sort=sort, about=f"{plan.state}:{plan.id}")
 
 
 def plan_state(town: Town, plan: TrackedPlan) -> str:
@@ -51,21 +65,26 @@ def plan_state(town: Town, plan: TrackedPlan) -> str:
     total = counts.total()
     if total == 0:
         return "none"
-    if total == counts["cancelled"]:
-        return "cancelled"
-    if total == counts["completed"] + counts["cancelled"]:
-        return "completed"
-    if any(counts[state] for state in MOVING):
-        return "running"
-    return resting_state(town, plan, counts)
-
-
-def resting_state(town: Town, plan: TrackedPlan, counts: Counter[str]) -> str:
-    """The state of a plan with open tasks of which none is at work."""
+    if total == counts["completed"] + counts["cancelled"] + counts["failed"]:
+        return final_state(plan, counts)
     if plan.proposed:
         return "proposed"
     if plan.paused:
         return "paused"
+    if any(counts[state] for state in MOVING) or gates_move(town, plan, counts):
+        return "running"
+    return resting_state(town, plan, counts)
+
+
+def final_state(plan: TrackedPlan, counts: Counter[str]) -> str:
+    """The state of a plan without open tasks."""
+    if plan.cancelled is not None or counts["cancelled"] == counts.total():
+        return "cancelled"
+    return "failed" if counts["failed"] else "completed"
+
+
+def resting_state(town: Town, plan: TrackedPlan, counts: Counter[str]) -> str:
+    """The state of a plan with open tasks of which none is at work."""
     off = town.index.pushed[plan.id] > 0 and not town.meta.conducting
     if can_go_on(town, plan):
         return "waiting" if off else "running"
@@ -81,24 +100,37 @@ def can_go_on(town: Town, plan: TrackedPlan) -> bool:
     return any(is_there(town, owner) for owner in town.index.owners_of_ready(plan.id))
 
 
+def gates_move(town: Town, plan: TrackedPlan, counts: Counter[str]) -> bool:
+    """Whether the check or the review of a task that was handed in is at work, or can be."""
+    if not counts["submitted"]:
+        return False
+    for gate in town.tasks.values():
+        of = town.tasks.get(gate.gate_of or "")
+        if of is None or of.plan != plan.id or gate.finished:
+            continue
+        if gate.state in MOVING or any(is_there(town, owner) for owner in owners_of(gate)):
+            return True
+    return False
+
+
 def is_there(town: Town, owner: str) -> bool:
-    """Whether an owner of ready tasks can take one: an agent, or any agent of a role."""
-    if owner.startswith(ROLE):
-        role = owner.removeprefix(ROLE)
-        return any(a.available for a in town.agents.values() if (a.role or "").lower() == role)
+    """Whether an owner of ready tasks can take one: an agent, or anybody who takes from a line."""
+    if is_line(owner):
+        return any(a.available and owner in lines_of(town, a) for a in town.agents.values())
     agent = town.find_agent(owner)
     return agent is not None and agent.available
 
 
-def why_ended(town: Town, plan: TrackedPlan, state: str) -> str:
+def why_ended(town: Town, plan: TrackedPlan) -> str:
     """One line on how a plan ended."""
     counts = town.plan_counts(plan.id)
     total = counts.total()
-    if state == "completed":
+    if plan.state == "completed":
         cancelled = f", {counts['cancelled']} cancelled" if counts["cancelled"] else ""
         return f"{counts['completed']} of {total} tasks completed{cancelled}"
-    if state == "cancelled":
-        return f"{total} tasks cancelled"
-    if state == "failed":
+    if plan.state == "cancelled":
+        why = f"{plan.cancelled}; " if plan.cancelled else ""
+        return f"{why}{counts['completed']} of {total} tasks completed"
+    if plan.state == "failed":
         return f"{counts['failed']} of {total} tasks failed, {counts['pending']} held back"
-    return f"{counts['pending']} of {total} tasks have nobody who could start them"
+    return f"{total - counts['completed']} of {total} tasks have nobody who could go on with them"

@@ -6,18 +6,17 @@ town has a ready task beside an agent with room for it, and none is lost between
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from functools import cache, partial
 from itertools import islice
 
 from tinytownd.conductor import lines
+from tinytownd.conductor.causes import settle_causes
 from tinytownd.conductor.plans import settle_plans
 from tinytownd.domain import gates
-from tinytownd.domain.agent import Agent
-from tinytownd.domain.index import blocks
-from tinytownd.domain.join import branches, quorum
-from tinytownd.domain.names import ROLE
+from tinytownd.domain.index import blocks, is_line
+from tinytownd.domain.lines import due, keeps
 from tinytownd.domain.retention import retire
 from tinytownd.domain.task import Task
 from tinytownd.domain.town import Town
@@ -33,47 +32,51 @@ def settle(town: Town) -> None:
     """Hands out what the change under way made ready, finishes groups and plans, and forgets."""
     # Nothing that settling does changes what is stuck: it is found out once, if at all.
     stuck = cache(partial(held_by_failure, town))
+    touched: set[str] = set()
     while True:
         owners, groups = town.take_dirty()
         if not owners and not groups:
             break
+        touched |= owners
         for group in sorted(groups):
             settle_group(town, group, stuck)
         gates.ask_approvals(town)
         for owner in sorted(owners):
-            look_at(town, owner)
+            if not is_line(owner):
+                hand_out(town, owner)
+        lines.serve(town, owners)
     settle_plans(town)
+    settle_causes(town, touched)
     retire(town)
 
 
-def look_at(town: Town, owner: str) -> None:
-    """Brings an agent's queue up to date, or hands out a line that is no agent's."""
+def hand_out(town: Town, owner: str) -> None:
+    """Brings an agent's queue to the best `AHEAD` tasks that may go out to it.
+
+    What it was only lent by its role goes back when it is not there to do it.
+    """
     agent = town.find_agent(owner)
-    if agent is not None:
-        hand_out(town, agent)
-        lines.take(town, agent)
-    elif not owner or owner.startswith(ROLE):
-        lines.serve(town, owner)
-
-
-def hand_out(town: Town, agent: Agent) -> None:
-    """Brings an agent's queue to the best `AHEAD` tasks that may go out to it."""
-    queued = [*town.queue(agent.name)]
+    queued = town.queue(owner)
     best: list[Task] = []
-    if agent.available:
-        ready = islice(lines.due(town, agent.name), AHEAD)
-        allowed = (task for task in (*queued, *ready) if town.may_go_out(task))
+    if agent is not None and agent.available:
+        ready = islice(due(town, owner), AHEAD)
+        allowed = (t for t in (*queued, *ready) if may_go_out(town, t) and keeps(town, agent, t))
         best = sorted(allowed, key=lambda task: task.rank)[:AHEAD]
     for task in queued:
         if task not in best:
-            owner = {"agent": None} if task.role and not agent.available else {}
-            town.put(task.advance("release", **owner))
-            town.event("task.released", "conductor", task=task.id, agent=agent.name)
+            town.put(task.advance("release"))
+            town.event("task.released", "conductor", task=task.id, agent=task.agent)
+    lines.give_back(town, owner)
     for task in best:
         if task.state == "pending":
             town.put(task.advance("assign"))
-            town.event("task.assigned", "conductor", task=task.id, agent=agent.name)
+            town.event("task.assigned", "conductor", task=task.id, agent=task.agent)
             town.wake(agent)
+
+
+def may_go_out(town: Town, task: Task) -> bool:
+    """Whether a task may be with its agent: what it counted on may have been taken back."""
+    return town.may_go_out(task) and not town.index.waits(task)
 
 
 def settle_group(town: Town, group_id: str, stuck: Callable[[], set[str]]) -> None:
@@ -125,34 +128,41 @@ def held_by_failure(town: Town) -> set[str]:
     with a join rule is held when too few branches are left.
     """
     stuck: set[str] = set()
-    lost: Counter[str] = Counter()
+    lost: defaultdict[str, set[str]] = defaultdict(set)
     # A failed group is none to begin with: it comes back as soon as a task within it does.
     todo = [t for t in town.tasks.values() if blocks(t) and not (t.group and t.state == "failed")]
     while todo:
         task = todo.pop()
-        held = town.dependents(task.id)
+        held = [one for one in town.dependents(task.id) if loses(town, one, task, lost)]
         group = town.tasks.get(task.parent or "")
         if group is not None and group.group and task.state != "cancelled":
             held.append(group)
         for waiting in held:
-            if waiting.id in stuck or waiting.state in ("completed", "cancelled"):
-                continue
-            if task.id in waiting.needs and not loses(waiting, task, lost):
-                continue
-            stuck.add(waiting.id)
-            todo.append(waiting)
+            if waiting.id not in stuck and waiting.state not in ("completed", "cancelled"):
+                stuck.add(waiting.id)
+                todo.append(waiting)
     return stuck
 
 
-def loses(waiting: Task, need: Task, lost: Counter[str]) -> bool:
+def loses(town: Town, waiting: Task, need: Task, lost: defaultdict[str, set[str]]) -> bool:
     """Whether a task waits in vain now that one of its needs will not arrive.
 
-    `lost` counts, by task, the branches that will not.
+    `lost` are, by task, the branches that will not.
     """
-    if waiting.join_failures and blocks(need) and need.id in waiting.depends_on:
-        return False
-    counted = branches(waiting)
-    if need.id not in counted:
+    join = town.index.join(waiting)
+    if need.id not in join.branches:
         return True
-    lost[waiting.id] += 1
-    return len(counted) - lost[waiting.id] < quorum(waiting)
+    if join.failures and will_fail(town, need):
+        return False
+    lost[waiting.id].add(need.id)
+    return len(join.branches) - len(lost[waiting.id]) < join.quorum
+
+
+def will_fail(town: Town, task: Task) -> bool:
+    """Whether a task has failed or was cancelled, or will have failed: a group, for one within."""
+    if not task.group or blocks(task):
+        return blocks(task)
+    inner = (
+        child for child in town.children(task.id) if child.group and child.state != "cancelled"
+    )
+    return town.child_states(task.id)["failed"] > 0 or any(will_fail(town, one) for one in inner)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from tinytownd.domain.machine import Table, advance
+from tinytownd.domain.message import CONDUCTOR
 from tinytownd.domain.record import Record
 
 TRANSITIONS: Table = {
@@ -63,8 +64,11 @@ class Agent(Record):
     prompt only counts. Its own `silence_seconds` and `wall_seconds` take the place of the town's
     limits. `permissions` is what it may do unasked (None: what the town's settings say, at each
     round). `tags` say what kind of work it takes from the backlog, beside its role. `fallback` are
-    CLIs that take its rounds over while its own is at a rate limit. `tokens` and `cost_usd` are
-    what its rounds used so far. `restart` has it start afresh when it is next looked at.
+    CLIs that take its rounds over while its own is at a rate limit: while its hold is one that is
+    `limited`. `tokens` and `cost_usd` are what its rounds used so far; `allowance` says how many
+    times its budget it may use, and `over_budget` that it waits for a person's word on that.
+    `restart` has it start afresh when it is next looked at. `attached` is the id of the command by
+    which a person took its session into a terminal; it is paused until they hand it back.
     """
 
     kind: ClassVar[str] = "agents"
@@ -94,16 +98,43 @@ class Agent(Record):
     hold_until: int | None = None
     hold_reason: str | None = None
     hold_named: bool = False
+    limited: bool = False
     failures: int = 0
     folded: int = 0
     tokens: int = 0
     cost_usd: float = 0.0
+    allowance: float = 1.0
+    over_budget: bool = False
     restart: bool = False
+    attached: str | None = None
 
     def advance(self, event: str, at: int, **changes: Any) -> Self:
         """The agent after `event`; raises `IllegalTransition`."""
         state = advance(f"agent {self.name}", TRANSITIONS, self.state, event)
         return self.but(state=state, since=at, **changes)
+
+    def held(
+        self, until: int, why: str | None, *, named: bool = False, limited: bool = False
+    ) -> Self:
+        """The agent with a hold until then."""
+        return self.but(hold_until=until, hold_reason=why, hold_named=named, limited=limited)
+
+    def freed(self) -> Self:
+        """The agent without a hold."""
+        return self.but(hold_until=None, hold_reason=None, hold_named=False, limited=False)
+
+    def on_hold(self, now: int) -> bool:
+        """Whether its hold is not over yet."""
+        return self.hold_until is not None and self.hold_until > now
+
+    def is_held(self, now: int) -> bool:
+        """Whether a hold or its budget keeps it from starting a round."""
+        return self.over_budget or self.on_hold(now)
+
+    @property
+    def is_conductor(self) -> bool:
+        """Whether it is the conductor's own agent, whose mailbox is the conductor's."""
+        return self.name == CONDUCTOR
 
     @property
     def available(self) -> bool:

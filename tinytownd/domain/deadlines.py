@@ -29,6 +29,9 @@ def bound(town: Town, hold: int, retry: int) -> None:
         lambda at: min(at, town.now + retry),
         named=True,
     )
+    limited = {cli: min(at, town.now + hold) for cli, at in town.meta.limited.items()}
+    if limited != town.meta.limited:
+        town.put(town.meta.but(limited=limited))
 
 
 def _change(

@@ -68,10 +68,11 @@ class PlanError(BadInput):
     """The plan file has problems.
 
     `problems` are `{"line": int, "message": str, "hint": str}`, in the order of the file; `count`
-    is how many there are, where they are not all told.
+    is how many there are, where they are not all told. `file` is its name, as the client knows.
     """
 
     kind = "plan"
+    file = "tasks.toml"
 
     def __init__(self, problems: list[dict[str, object]], count: int | None = None) -> None:
         count = len(problems) if count is None else count

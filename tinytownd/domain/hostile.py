@@ -182,11 +182,16 @@ def check_event(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _plain(hint: Any) -> frozenset[type]:
-    """The types that JSON may have where a field's type says so; a list is one of texts."""
+    """The types that JSON may have where a field's type says so.
+
+    A list is one of texts, an object one of numbers.
+    """
     if isinstance(hint, UnionType):
         return frozenset().union(*(_plain(option) for option in typing.get_args(hint)))
     if typing.get_origin(hint) is tuple:
         return frozenset({list})
+    if typing.get_origin(hint) is Mapping:
+        return frozenset({dict})
     return frozenset({int, float} if hint is float else {hint})
 
 
@@ -200,4 +205,6 @@ def _fits(value: object, types: frozenset[type]) -> bool:
             return 0 <= value <= LATEST
         case list():
             return all(_fits(one, _TEXT) for one in value)
+        case dict():
+            return all(_fits(k, _TEXT) and _fits(v, _NUMBER) for k, v in value.items())
     return True

@@ -11,8 +11,8 @@ import heapq
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 
-from tinytownd.domain.join import arrived, branches, quorum
-from tinytownd.domain.names import ROLE
+from tinytownd.domain.join import PLAIN, Join, arrived, join_of
+from tinytownd.domain.names import ROLE, TAG
 from tinytownd.domain.task import Task
 
 #: Where a task stands in a line: its rank, and its id.
@@ -31,11 +31,15 @@ class TaskIndex:
         #: these, how many have arrived.
         self._missing: dict[str, int] = {}
         self._arrived: dict[str, int] = {}
+        #: The join rules of tasks that have one.
+        self._joins: dict[str, Join] = {}
         self.children: defaultdict[str, set[str]] = defaultdict(set)
         self.child_states: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self.open_groups: set[str] = set()
         #: What was handed out, by owner.
         self.queues: defaultdict[str, set[str]] = defaultdict(set)
+        #: What was a role's and went to an agent, by owner.
+        self.lent: defaultdict[str, set[str]] = defaultdict(set)
         #: How many tasks of each plan that somebody executes are in each state.
         self.plan_counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
         #: How many tasks of each plan a plan file brought.
@@ -52,16 +56,21 @@ class TaskIndex:
 
     def waits(self, task: Task) -> bool:
         """Whether it waits for other tasks."""
-        return self._missing[task.id] > 0 or self._arrived[task.id] < quorum(task)
+        return self._missing[task.id] > 0 or self._arrived[task.id] < self.join(task).quorum
+
+    def join(self, task: Task) -> Join:
+        """The join rule of a task in the town."""
+        return self._joins.get(task.id, PLAIN)
 
     def holds_back(self, need: str, task: Task) -> bool:
         """Whether a need has not arrived at the task that waits for it."""
-        return not arrived(self._tasks.get(need), task)
+        return not arrived(self._tasks.get(need), self.join(task))
 
     def ready(self, owner: str, moves: Callable[[Line], bool]) -> Iterator[str]:
         """The ids of what waits for nothing but being handed out, best first; of lines that move.
 
-        An owner is an agent, "role:…" for any agent of a role, or "" for the backlog.
+        An owner is an agent, "role:…" for any agent of a role, or "tag:…" for the backlog's tasks
+        with a tag; such an owner is called a line.
         """
         if owner not in self._ready:
             return iter(())
@@ -78,9 +87,9 @@ class TaskIndex:
         ]
 
     def lines(self) -> list[str]:
-        """The owners of ready tasks that are no agents: roles, and "" for the backlog."""
-        found = (owner for owner in self._ready if not owner or owner.startswith(ROLE))
-        return [owner for owner in found if any(self._ready[owner].values())]
+        """The owners of ready tasks that are no agents."""
+        lines = (owner for owner in self._ready if is_line(owner))
+        return [line for line in lines if any(self._ready[line].values())]
 
     # What needs a look
 
@@ -112,12 +121,13 @@ class TaskIndex:
         either = new or old
         if either is not None and _standing(old) != _standing(new):
             for waiting in map(self._tasks.__getitem__, self.dependents[either.id]):
-                came = arrived(new, waiting)
-                if came != arrived(old, waiting):
+                join = self.join(waiting)
+                came = arrived(new, join)
+                if came != arrived(old, join):
                     self._count_need(waiting, either.id, came=came)
         if either is not None and either.parent is not None:
             self._dirty_groups.add(either.parent)
-        if blocks(old) != blocks(new) or (old and new and old.needs != new.needs):
+        if blocks(old) != blocks(new) or (old and new and _waiting(old) != _waiting(new)):
             # Whether a group can go on may hang on a task far away from it.
             self._all_groups_dirty = True
 
@@ -134,9 +144,11 @@ class TaskIndex:
         self.open_groups.discard(task.id)
         if task.agent is not None:
             self.queues[task.agent.lower()].discard(task.id)
+            self.lent[task.agent.lower()].discard(task.id)
             self._dirty.add(task.agent.lower())
         self._missing.pop(task.id, None)
         self._arrived.pop(task.id, None)
+        self._joins.pop(task.id, None)
 
     def _link(self, task: Task) -> None:
         if task.plan is not None and not task.group:
@@ -155,15 +167,19 @@ class TaskIndex:
             self._dirty.add(task.agent.lower())
             if task.state in ("assigned", "running"):
                 self.queues[task.agent.lower()].add(task.id)
-        counted = branches(task)
+            if task.role is not None and not task.finished:
+                self.lent[task.agent.lower()].add(task.id)
+        join = join_of(task)
+        if join is not PLAIN:
+            self._joins[task.id] = join
         away = {need for need in task.needs if self.holds_back(need, task)}
-        self._missing[task.id] = len(away - counted)
-        self._arrived[task.id] = len(counted - away)
+        self._missing[task.id] = len(away - join.branches)
+        self._arrived[task.id] = len(join.branches - away)
         self._enter_ready(task)
 
     def _count_need(self, task: Task, need: str, *, came: bool) -> None:
         self._leave_ready(task)
-        if need in branches(task):
+        if need in self.join(task).branches:
             self._arrived[task.id] += 1 if came else -1
         else:
             self._missing[task.id] -= 1 if came else -1
@@ -173,33 +189,50 @@ class TaskIndex:
         if task.agent is not None:
             self._dirty.add(task.agent.lower())
 
-    def _ready_place(self, task: Task) -> tuple[list[Place], Place]:
-        line = self._ready[owner_key(task)][task.plan, task.digest is not None]
-        return line, (*task.rank, task.id)
-
     def _enter_ready(self, task: Task) -> None:
         if task.state != "pending" or task.group or self.waits(task):
             return
-        self._dirty.add(owner_key(task))
+        self._dirty.update(owners_of(task))
         if task.approve and not task.approved:
             self.unapproved.add(task.id)
             return
-        line, place = self._ready_place(task)
-        bisect.insort(line, place)
+        for owner in owners_of(task):
+            bisect.insort(self._ready[owner][_line(task)], (*task.rank, task.id))
 
     def _leave_ready(self, task: Task) -> None:
         self.unapproved.discard(task.id)
-        line, place = self._ready_place(task)
-        at = bisect.bisect_left(line, place)
-        if at < len(line) and line[at] == place:
-            del line[at]
+        place = (*task.rank, task.id)
+        for owner in owners_of(task):
+            line = self._ready[owner][_line(task)]
+            at = bisect.bisect_left(line, place)
+            if at < len(line) and line[at] == place:
+                del line[at]
 
 
-def owner_key(task: Task) -> str:
-    """Whose line a task stands in: its owner's, its role's ("role:…"), or the backlog's ("")."""
+def owners_of(task: Task) -> set[str]:
+    """Who is to do a task: its agent, any agent of its role, or who takes work with its tags.
+
+    That is nobody where a task of the backlog has no tags: it waits to be claimed.
+    """
     if task.agent is not None:
-        return task.agent.lower()
-    return f"{ROLE}{task.role.lower()}" if task.role is not None else ""
+        return {task.agent.lower()}
+    if task.role is not None:
+        return {f"{ROLE}{task.role.lower()}"}
+    return {f"{TAG}{tag.lower()}" for tag in task.tags}
+
+
+def is_line(owner: str) -> bool:
+    """Whether an owner of tasks is no agent: a role, or a tag of the backlog."""
+    return owner.startswith((ROLE, TAG))
+
+
+def _line(task: Task) -> Line:
+    return task.plan, task.digest is not None
+
+
+def _waiting(task: Task) -> tuple[object, ...]:
+    """What a task waits for, and how long."""
+    return task.needs, task.depends_on, task.join, task.join_failures
 
 
 def _standing(task: Task | None) -> str:

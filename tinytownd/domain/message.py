@@ -23,6 +23,8 @@ STARTING_KINDS = frozenset({"request", "query"})
 #: The one mailbox that is no agent's: two words for the conductor.
 CONDUCTOR = "conductor"
 MAILBOXES = frozenset({"conductor", "supervisor"})
+#: Who writes that is no agent: a person, and the town itself.
+PERSON, DAEMON = "person", "daemon"
 
 TRANSITIONS: Table = {
     "waiting": {
@@ -30,6 +32,7 @@ TRANSITIONS: Table = {
         "forward": "waiting",
         "fold": "acknowledged",
         "answer": "acknowledged",
+        "read": "acknowledged",
     },
     "delivered": {"acknowledge": "acknowledged", "return": "waiting"},
     "acknowledged": {},
@@ -41,8 +44,10 @@ class Message(Record):
     """One message; `sender` and `to` are names, `round` the round that carries it.
 
     `sort` is one of `KINDS` or `QUESTION`, and called its kind wherever it is shown. `thread` is
-    the id of the message that the conversation began with (None: this one), `task` the task that
-    it is about. `about` names a question's subject, `answer` is what a person said to it.
+    the id of the message that the conversation began with (None: this one), `task` the one that
+    its sender worked on. `turns` counts what agents wrote in the conversation that starts rounds
+    and is of no task, since a person last wrote in it: see `threads.py`. `about` names a question's
+    subject, `answer` is what a person said to it.
     `origin` is its id in the town that it was migrated from.
     """
 
@@ -58,6 +63,7 @@ class Message(Record):
     round: str | None = None
     reply_to: str | None = None
     thread: str | None = None
+    turns: int = 0
     task: str | None = None
     about: str | None = None
     answer: str | None = None
@@ -71,6 +77,11 @@ class Message(Record):
         """The message after `event`; raises `IllegalTransition`."""
         state = advance(f"message {self.id}", TRANSITIONS, self.state, event)
         return self.but(state=state, **changes)
+
+    @property
+    def conversation(self) -> str:
+        """The id of the message that its conversation began with."""
+        return self.thread or self.id
 
     @property
     def over(self) -> bool:

@@ -13,6 +13,10 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 RESERVED = frozenset({"conductor", "supervisor", "all", "person", "backlog", "daemon", "home"})
 #: What stands before a role where an agent can be named: the least loaded agent of that role.
 ROLE = "role:"
+#: What stands before a tag in the name of a line of the backlog; nobody writes it.
+TAG = "tag:"
+#: What stands before a role or a tag where a message's receivers are named: all who have it.
+GROUP = "group:"
 #: Characters of a tag, at most.
 MAX_TAG_LENGTH = 64
 #: What is longer is no slip of the pen, in characters; comparing a megabyte would take seconds.

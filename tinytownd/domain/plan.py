@@ -17,8 +17,8 @@ from itertools import pairwise
 
 from tinytownd.domain.errors import BadInput
 from tinytownd.domain.graph import find_cycles
-from tinytownd.domain.join import check_join
-from tinytownd.domain.names import did_you_mean, shown
+from tinytownd.domain.join import ALL, HOLD, check_join
+from tinytownd.domain.names import ROLE, did_you_mean, shown
 
 #: A moment of a task: its id, and whether it is opened (groups only) or completed.
 Moment = tuple[str, bool]
@@ -48,8 +48,8 @@ class PlanTask:
     priority: str = "normal"
     run: str | None = None
     epic: bool = False
-    join: str = "all"
-    failures: str = "hold"
+    join: str = ALL
+    failures: str = HOLD
     approve: bool = False
     check: str | None = None
     review: str | None = None
@@ -162,9 +162,14 @@ def review_of(task: PlanTask, plan: Plan) -> str | None:
     The plan's reviewer does not review its own tasks.
     """
     default = plan.default_review
-    if default is not None and owner(task, plan) == default:
-        default = None
-    return _gate(task, plan, task.review, default)
+    return _gate(task, plan, task.review, None if _does(task, plan, default) else default)
+
+
+def _does(task: PlanTask, plan: Plan, who: str | None) -> bool:
+    """Whether that agent carries the task out; of a role, another one can review it."""
+    own = owner(task, plan)
+    named = who is not None and own is not None and who.lower() == own.lower()
+    return named and not (who or "").startswith(ROLE)
 
 
 def _gate(task: PlanTask, plan: Plan, own: str | None, default: str | None) -> str | None:
@@ -283,13 +288,13 @@ def _bad_rules(plan: Plan) -> Iterator[Problem]:
             check_join(task.join, len(set(task.depends_on)))
         except BadInput as error:
             yield Problem(task.line, f"task {shown(task.id)}: {error.message}", error.hint, "join")
-        who = owner(task, plan)
-        if task.review is not None and who is not None and task.review.lower() == who.lower():
-            message = f"task {shown(task.id)} would be reviewed by {who}, who does it"
+        if _does(task, plan, task.review):
+            message = f"task {shown(task.id)} would be reviewed by {task.review}, who does it"
             yield Problem(task.line, message, "name another agent, or a role", "review")
         if is_group(task, plan):
-            for key in ("approve", "check", "review"):
-                if getattr(task, key):
+            rules = {"approve": False, "check": None, "review": None, "join": ALL, "failures": HOLD}
+            for key, none in rules.items():
+                if getattr(task, key) not in (none, ""):
                     message = f"task {shown(task.id)} is a group and has {key}"
                     yield Problem(task.line, message, f"give {key} to the tasks in it", key)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 
@@ -17,7 +18,8 @@ class Budget:
 class Policy:
     """The settings that decisions on a town look at; see `settings.py` for what each is.
 
-    `budgets` are by what they bound: task, agent, plan and day.
+    `budgets` are by what they bound: task, agent, plan and day. `accounts` and `fallbacks` are by
+    CLI: CLIs of one account share its limits; fallbacks take over while their CLI is at one.
     """
 
     auto_claim: bool = True
@@ -25,6 +27,10 @@ class Policy:
     thread_messages: int = 20
     urgent_interrupts: bool = False
     budgets: dict[str, Budget] = field(default_factory=dict)
-    #: Whether the conductor has an agent of its own, and at most how many rounds an hour.
+    accounts: Mapping[str, str] = field(default_factory=dict)
+    fallbacks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    #: Whether the conductor has an agent of its own, on which CLI ("": that is not there, or nobody
+    #: has looked), and at most how many rounds an hour.
     conductor: bool = True
+    conductor_cli: str = ""
     conductor_rounds: int = 12

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from tinytownd.domain.message import CONDUCTOR, MOST_NOTES, NOTE_LIFE_MS, Message
+from tinytownd.domain.agent import Agent
+from tinytownd.domain.message import (
+    CONDUCTOR,
+    DAEMON,
+    MOST_NOTES,
+    NOTE_LIFE_MS,
+    PERSON,
+    Message,
+    Round,
+)
+from tinytownd.domain.plan import SHELL
 from tinytownd.domain.task import Task
 from tinytownd.domain.town import Town
 
@@ -26,16 +36,18 @@ def complete(town: Town, task: Task, actor: str, result: str | None) -> None:
     )
 
 
-def fail(town: Town, task: Task, actor: str, reason: str, *, quietly: bool = False) -> None:
-    """The task failed for good: its dependents are held, and the conductor hears it."""
+def fail(town: Town, task: Task, actor: str, reason: str) -> None:
+    """The task failed for good: its dependents are held, and the conductor hears it.
+
+    What a person or the conductor's own agent brought about needs nobody's judgement.
+    """
     stop_holder(town, task, actor)
     town.put(task.advance("fail", error=reason, finished_at=town.now, not_before=None))
     town.event("task.failed", actor, task=task.id, agent=task.agent, text=reason)
-    if quietly:
-        return
     tries = f" after {task.attempts} attempts" if task.attempts > 1 else ""
     note = f"Task {task.id} failed{tries}: {reason}"
-    send(town, "daemon", CONDUCTOR, note, sort="info", task=task.id)
+    about = f"failed:{task.id}" if actor not in (PERSON, CONDUCTOR) else None
+    send(town, DAEMON, CONDUCTOR, note, sort="info", task=task.id, about=about)
 
 
 def cancel(town: Town, task: Task, actor: str) -> None:
@@ -72,6 +84,27 @@ def send(town: Town, sender: str, to: str, text: str, **fields: Any) -> Message:
     if message.is_note:
         fold_notes(town, to)
     return message
+
+
+def interrupt(town: Town, message: Message) -> None:
+    """Has the round of the message's reader end, so that the next one begins with the message."""
+    agent = town.find_agent(message.to)
+    running = town.rounds.get((agent and agent.round) or "")
+    if agent is None or running is None or agent.name == message.sender:
+        return
+    if may_be_interrupted(agent, running):
+        town.put(running.but(stopping=f"urgent message {message.id} from {message.sender}"))
+        town.wake(agent)
+
+
+def may_be_interrupted(agent: Agent, running: Round) -> bool:
+    """Whether a round is not ending anyway, and another one would follow that reads the message.
+
+    A shell reads none.
+    """
+    ending = running.over or running.verdict_at is not None or running.stopping is not None
+    last = agent.max_rounds is not None and agent.rounds_since_start >= agent.max_rounds
+    return not (ending or last or running.cli == SHELL or agent.desired != "run")
 
 
 def fold_notes(town: Town, to: str) -> None:

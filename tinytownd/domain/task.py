@@ -66,7 +66,10 @@ class Task(Record):
     Before it starts: `approve`, until `approved`. Before it counts as completed: its `check`, a
     command, then its `review`, by an agent or a role. Each is a task of its own whose `gate_of` is
     this one. `feedback` is what its next round is told of what came back, `reworks` how often it
-    did. `tokens` and `cost_usd` are what its rounds used so far. `origin` is its id in the town
+    did. `base` is the git commit that its first round began with, if somebody will review it.
+    `tokens` and `cost_usd` are what its rounds used so far, and those of its gates; `allowance`
+    says how many times its budget it may use. `told` counts how often the conductor's agent was
+    asked about it, `lacks` is whose absence it was asked about last. `origin` is its id in the town
     that it was migrated from.
     """
 
@@ -94,6 +97,7 @@ class Task(Record):
     gate_of: str | None = None
     feedback: str | None = None
     reworks: int = 0
+    base: str | None = None
     group: bool = False
     epic: bool = False
     plan: str | None = None
@@ -106,6 +110,9 @@ class Task(Record):
     finished_at: int | None = None
     tokens: int = 0
     cost_usd: float = 0.0
+    allowance: float = 1.0
+    told: int = 0
+    lacks: str | None = None
     origin: str | None = None
 
     def advance(self, event: str, **changes: Any) -> Self:

@@ -8,7 +8,7 @@ it back. Indexes are derived from records alone, so a town that is loaded again 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -29,7 +29,9 @@ class Meta(Record):
 
     `made_by` is the id of the command that made it, by which that command knows its work again.
     `conducting` is whether pushed plans are handed out. `day` is the last day (UTC, ISO 8601) on
-    which a round ended, `day_tokens` and `day_usd` what was used on it.
+    which a round ended, `day_tokens` and `day_usd` what was used on it; `day_allowance` says how
+    many times the day's budget may be used, `day_over` that this is used up. `limited` has until
+    when each CLI that met a rate limit is at it.
     `tasks` counts all tasks, which is their order; `numbered` those that got a number as an id.
     Rounds up to the number `cleared` are forgotten, and their files with them.
     """
@@ -43,6 +45,9 @@ class Meta(Record):
     day: str = ""
     day_tokens: int = 0
     day_usd: float = 0.0
+    day_allowance: float = 1.0
+    day_over: bool = False
+    limited: Mapping[str, int] = field(default_factory=dict)
     scratch: bool = False
     made_by: str = ""
     tasks: int = 0
@@ -111,13 +116,14 @@ class Town:
         return self.agents[found] if found else None
 
     def task(self, ref: str) -> Task:
-        """The task with that id, or the only one whose id starts so.
+        """The task with that id, or the only one whose id in its plan it is, or starts so.
 
         Raises `NotFound` or `Ambiguous`.
         """
         if ref in self.tasks:
             return self.tasks[ref]
-        fits = sorted(known for known in self.tasks if ref and known.startswith(ref))
+        named = [known for known in self.tasks if ref and known.endswith(f"/{ref}")]
+        fits = named or sorted(known for known in self.tasks if ref and known.startswith(ref))
         if len(fits) == 1:
             return self.tasks[fits[0]]
         if fits:
@@ -127,6 +133,19 @@ class Town:
             f"there is no task {shown(ref)} in this town",
             hint=did_you_mean(ref, self.tasks) or "tt task list",
         )
+
+    def plan(self, name: str) -> TrackedPlan:
+        """The plan of that name, in any case; raises `NotFound`."""
+        found = self.find_plan(name)
+        if found is None:
+            hint = did_you_mean(name, self.plans) or "tt plan list"
+            raise NotFound(f"there is no plan {shown(name)} in this town", hint=hint)
+        return found
+
+    def find_plan(self, name: str) -> TrackedPlan | None:
+        """The plan of that name, in any case, or None."""
+        lowered = name.lower()
+        return next((plan for plan in self.plans.values() if plan.id.lower() == lowered), None)
 
     def unmet(self, task: Task) -> list[str]:
         """The ids of the tasks that hold this one back."""
@@ -161,7 +180,7 @@ class Town:
     def ready(self, owner: str) -> Iterator[Task]:
         """What waits for nothing but being handed out, best first; see `may_go_out`.
 
-        An owner is an agent's name, "role:…", or "" for the backlog.
+        An owner is an agent's name, "role:…", or "tag:…" for what the backlog has with a tag.
         """
         return (self.tasks[task] for task in self.index.ready(owner.lower(), self.moves))
 

@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
+from tinytownd.domain.plan import Plan
 from tinytownd.domain.record import Record
 
 #: The plan of `tasks.toml`.
@@ -22,8 +23,10 @@ class TrackedPlan(Record):
     """A plan; its id is its name. `owner` is who made it, and hears how it ends.
 
     `state` is what was last recorded: `conductor/plans.py` says what it is. A plan is `paused` by a
-    person's will or for its budget, and `proposed` until a person has approved of it. `tokens` and
-    `cost_usd` are what its rounds used so far.
+    person's will or for its budget, and `proposed` until a person has approved of it. `cancelled`
+    is why it was, as a whole, until a task of it goes on. `tokens` and `cost_usd` are what its
+    rounds used so far; `allowance` says how many times its budget it may use. `told` counts how
+    often the conductor's agent was asked about it.
     """
 
     kind: ClassVar[str] = "plans"
@@ -34,11 +37,14 @@ class TrackedPlan(Record):
     state: str = "none"
     paused: bool = False
     proposed: bool = False
+    cancelled: str | None = None
     created_at: int = 0
     started_at: int | None = None
     ended_at: int | None = None
     tokens: int = 0
     cost_usd: float = 0.0
+    allowance: float = 1.0
+    told: int = 0
 
     @property
     def order(self) -> int:
@@ -49,3 +55,29 @@ class TrackedPlan(Record):
     def moves(self) -> bool:
         """Whether its tasks may be handed out, as far as the plan itself goes."""
         return not self.paused and not self.proposed
+
+
+def scoped(plan: str | None, task: str) -> str:
+    """The id in the town of a plan's task: all plans but `tasks.toml`'s have their name before."""
+    return task if plan in (None, MAIN) else f"{plan}/{task}"
+
+
+def unscoped(plan: str, task: str) -> str:
+    """The id of a plan's task as its own file has it."""
+    return task.removeprefix(f"{plan}/")
+
+
+def in_town(plan: Plan, name: str) -> Plan:
+    """What a file says, with the ids that its tasks have in the town under that plan's name."""
+    if name == MAIN:
+        return plan
+    tasks = tuple(
+        replace(
+            task,
+            id=scoped(name, task.id),
+            parent=task.parent and scoped(name, task.parent),
+            depends_on=tuple(scoped(name, need) for need in task.depends_on),
+        )
+        for task in plan.tasks
+    )
+    return replace(plan, tasks=tasks)

@@ -2,28 +2,38 @@
 
 from tinytownd.handlers import (
     agents,
+    attach,
     backlog,
     backup,
     conductor,
+    goals,
     home,
     messages,
     migrate,
+    people,
     plans,
     recovery,
+    report,
     tasks,
     towns,
+    tracks,
 )
 
 __all__ = [
     "agents",
+    "attach",
     "backlog",
     "backup",
     "conductor",
+    "goals",
     "home",
     "messages",
     "migrate",
+    "people",
     "plans",
     "recovery",
+    "report",
     "tasks",
     "towns",
+    "tracks",
 ]

@@ -5,22 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from tinytownd.domain import rules
+from tinytownd.domain import rate_limits, rules
 from tinytownd.domain.agent import COUNTED, Agent
 from tinytownd.domain.errors import BadInput, Conflict
+from tinytownd.domain.lines import lines_of
 from tinytownd.domain.message import CONDUCTOR
 from tinytownd.domain.names import (
     PERMISSIONS,
+    ROLE,
     check_label,
     check_name,
     check_permissions,
+    check_tag,
     check_text,
 )
 from tinytownd.domain.task import Task
 from tinytownd.domain.town import Town
 from tinytownd.handlers import views
+from tinytownd.handlers.owners import Owner, hand_over, name_for
 from tinytownd.handlers.registry import Answer, Context, verb
-from tinytownd.handlers.tasks import hand_over
+from tinytownd.handlers.rights import mode_of
 
 
 def shown(town: Town, agent: Agent, **more: object) -> Answer:
@@ -43,6 +47,8 @@ def spawn(
     silence_seconds: int | None = None,
     wall_seconds: int | None = None,
     permissions: str | None = None,
+    tags: list[str] | None = None,
+    fallback: list[str] | None = None,
 ) -> Answer:
     """A new member of the team; the same name with the same options is already there."""
     check_name(name, "name of an agent")
@@ -56,6 +62,8 @@ def spawn(
         "silence_seconds": silence_seconds,
         "wall_seconds": wall_seconds,
         "permissions": permissions,
+        "tags": None if tags is None else tuple(dict.fromkeys(check_tag(tag) for tag in tags)),
+        "fallback": None if fallback is None else tuple(dict.fromkeys(fallback)),
     }
     if permissions is not None:
         check_permissions(permissions)
@@ -100,12 +108,27 @@ def add(ctx: Context, name: str, told: dict[str, Any]) -> Agent:
     permissions = fields.get("permissions")
     refuse_more_than_own(ctx, permissions)
     fields["cli"] = ctx.host.installed_cli(fields.get("cli"), permissions)
+    for fallback in fields.get("fallback", ()):
+        if ctx.host.installed_cli(fallback, permissions) == fields["cli"]:
+            raise BadInput(f"{name} cannot fall back on its own CLI", hint="name other CLIs")
     number = ctx.town.next_id("agents")
     agent = Agent(id=f"a{number}", name=name, since=ctx.now, created_at=ctx.now, **fields)
     ctx.town.put(agent)
     ctx.town.event("agent.spawned", ctx.speaker.name, agent=name, text=agent.cli)
+    rate_limits.hold_newcomer(ctx.town, agent)
     ctx.town.wake(agent)
     return agent
+
+
+def stand_in(ctx: Context, owner: str) -> Agent | None:
+    """A new agent of that name or role; None where there is one by now."""
+    town = ctx.town
+    if not owner.startswith(ROLE):
+        return add(ctx, owner, {}) if town.find_agent(owner) is None else None
+    if any(owner.lower() in lines_of(town, agent) for agent in town.agents.values()):
+        return None
+    role = owner.removeprefix(ROLE)
+    return add(ctx, name_for(town, role), {"role": role})
 
 
 def refuse_more_than_own(ctx: Context, permissions: str | None) -> None:
@@ -121,15 +144,10 @@ def refuse_more_than_own(ctx: Context, permissions: str | None) -> None:
         )
 
 
-def mode_of(ctx: Context, agent: Agent) -> str:
-    """What an agent may do unasked: its own permissions, or the town's."""
-    return agent.permissions or ctx.host.config.town.permissions
-
-
 def make_room(ctx: Context, more: int) -> None:
     """Refuses what would go beyond `max_agents`."""
     agents = ctx.town.agents.values()
-    counted = len(agents) - not_counted(agents)
+    counted = sum(not agent.is_conductor for agent in agents) - not_counted(agents)
     bound = ctx.host.config.town.max_agents
     if more and counted + more > bound:
         raise Conflict(
@@ -139,14 +157,23 @@ def make_room(ctx: Context, more: int) -> None:
 
 
 def not_counted(agents: Iterable[Agent]) -> int:
-    """How many of them do not count against `max_agents`, nor are about to."""
-    return sum(a.state not in COUNTED and a.desired in ("stop", "close") for a in agents)
+    """How many of them do not count against `max_agents`, nor are about to.
+
+    The conductor's agent never counts.
+    """
+    team = (agent for agent in agents if not agent.is_conductor)
+    return sum(a.state not in COUNTED and a.desired in ("stop", "close") for a in team)
 
 
 def want(ctx: Context, agent: Agent, desired: str, *, restart: bool = False) -> None:
-    """Writes what is wanted of an agent and wakes its supervisor."""
-    fresh = {"restart": True, "hold_until": None, "hold_reason": None, "failures": 0}
-    ctx.town.put(agent.but(desired=desired, **(fresh if restart else {})))
+    """Writes what is wanted of an agent and wakes its supervisor.
+
+    One whose session a person has in a terminal is theirs: raises `Conflict` for agents.
+    """
+    if agent.attached is not None and ctx.speaker.agent is not None:
+        raise Conflict(f"a person works in the session of {agent.name}", hint="leave it to them")
+    fresh = agent.freed().but(restart=True, failures=0) if restart else agent
+    ctx.town.put(fresh.but(desired=desired, attached=None))
     ctx.town.wake(agent)
 
 
@@ -188,6 +215,9 @@ def interrupt(ctx: Context, *, name: str) -> Answer:
 def resume(ctx: Context, *, name: str) -> Answer:
     """A paused or held agent goes on, in the same session."""
     agent = ctx.town.agent(name)
+    if agent.over_budget and agent.desired == "run" and agent.state != "error":
+        hint = f"tt answer budget:agent:{agent.name} yes"
+        raise Conflict(f"agent {agent.name} has used up its budget", hint=hint)
     if agent.desired == "run" and agent.hold_until is None and agent.state != "error":
         raise Conflict(f"agent {agent.name} is neither paused nor held", hint="tt list")
     make_room(ctx, not_counted([agent]))
@@ -214,11 +244,13 @@ def prune(ctx: Context, *, all: bool = False) -> Answer:
     """Removes agents that are stopped or cold; one that owns work or mail stays, and why.
 
     With `all` nobody stays, and those in error go, too. Their tasks go to the backlog, a plan's as
-    well: nobody would start what waits for an agent that is no more.
+    well: nobody would start what waits for an agent that is no more. The conductor's agent stays: it
+    would come back with the next cause.
     """
     ctx.people_only()
     over = ("stopped", "cold", "error") if all else ("stopped", "cold")
-    ended = [a for a in ctx.town.agents.values() if a.state in over and not a.will_work]
+    team = [agent for agent in ctx.town.agents.values() if not agent.is_conductor]
+    ended = [agent for agent in team if agent.state in over and not agent.will_work]
     why = {agent.name: "" if all else why_it_stays(ctx.town, agent) for agent in ended}
     removed = [remove(ctx, agent) for agent in ended if not why[agent.name]]
     kept = [{"name": name, "why": reason} for name, reason in why.items() if reason]
@@ -230,7 +262,7 @@ def remove(ctx: Context, agent: Agent) -> dict[str, object]:
     town = ctx.town
     tasks = owned(town, agent)
     for task in tasks:
-        hand_over(ctx, task, None, f"{agent.name} was removed")
+        hand_over(ctx, task, Owner(role=task.role), f"{agent.name} was removed")
     asking = [message for message in town.inbox(agent.name) if message.starts_round]
     for message in town.inbox(agent.name):
         if message in asking:

@@ -4,24 +4,33 @@ from __future__ import annotations
 
 from tinytownd.domain import rules
 from tinytownd.domain.errors import BadInput, Conflict
+from tinytownd.domain.index import owners_of
+from tinytownd.domain.join import ALL, HOLD
+from tinytownd.domain.lines import lines_of
 from tinytownd.domain.task import Task
 from tinytownd.domain.town import Town
 from tinytownd.handlers import views
+from tinytownd.handlers.gating import wanted
+from tinytownd.handlers.owners import hand_over, named_owner, owner_of
 from tinytownd.handlers.registry import Answer, Context, verb
-from tinytownd.handlers.tasks import create, shown, taker
+from tinytownd.handlers.tasks import create, shown
 
 
 def unowned(town: Town) -> list[Task]:
     """The backlog, best first."""
-    open_ = (t for t in town.tasks.values() if t.agent is None and not t.group and not t.finished)
-    return sorted(open_, key=lambda task: task.rank)
+    return sorted((t for t in town.tasks.values() if is_unowned(t)), key=lambda task: task.rank)
+
+
+def is_unowned(task: Task) -> bool:
+    """Whether a task is open, and neither an agent's nor a role's."""
+    return not any(owner_of(task)) and not task.group and not task.finished
 
 
 def in_backlog(town: Town, ref: str) -> Task:
     """The task, or `Conflict` when somebody owns it or it is over."""
     task = town.task(ref)
-    if task.agent is not None or task.group or task.finished:
-        owner = f"owned by {task.agent}" if task.agent else task.state
+    if not is_unowned(task):
+        owner = f"owned by {owner_of(task)}" if any(owner_of(task)) else task.state
         raise Conflict(f"task {task.id} is not in the backlog: it is {owner}")
     return task
 
@@ -34,10 +43,25 @@ def add(
     tags: list[str] | None = None,
     priority: str = "normal",
     after: list[str] | None = None,
+    join: str = ALL,
+    failures: str = HOLD,
+    approve: bool = False,
+    check: str | None = None,
+    review: str | None = None,
+    plan: str | None = None,
 ) -> Answer:
-    """Work without an owner."""
-    task = create(ctx, text, tags=tuple(tags or ()), priority=priority, after=after or [])
-    return shown(ctx.town, task.id)
+    """Work without an owner, and who takes it by itself: those whose role or tag is one of its."""
+    told = wanted(ctx, None, approve=approve, check=check, review=review)
+    told |= {"after": after or [], "join": join, "failures": failures, "plan": plan}
+    task = create(ctx, text, tags=tuple(tags or ()), priority=priority, **told)
+    takers = takers_of(ctx.town, task)
+    return lambda: {**shown(ctx.town, task.id)(), "takers": takers}
+
+
+def takers_of(town: Town, task: Task) -> list[str]:
+    """Who takes a task of the backlog by itself, once it is free."""
+    lines, team = owners_of(task), town.agents.values()
+    return [one.name for one in team if one.will_work and lines & set(lines_of(town, one))]
 
 
 @verb("backlog.list", "read")
@@ -76,6 +100,4 @@ def remove(ctx: Context, *, task: str) -> Answer:
 
 def give(ctx: Context, task: Task, name: str) -> None:
     """Gives a task of the backlog to an agent; raises `NotFound`, or `Conflict` for a shell."""
-    owner = taker(ctx.town, name, task.run)
-    ctx.town.put(task.but(agent=owner))
-    ctx.town.event("task.moved", ctx.speaker.name, task=task.id, agent=owner)
+    hand_over(ctx, task, named_owner(ctx, task, ctx.town.agent(name).name))

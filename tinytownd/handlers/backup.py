@@ -135,13 +135,7 @@ def at_rest(agent: Agent, now: int) -> Agent:
     state, event = DESIRED[desired]
     if agent.state != state:
         agent = agent.advance(event, now)
-    return agent.but(
-        desired=desired,
-        session=None,
-        round=None,
-        task=None,
-        restart=False,
-        failures=0,
-        hold_until=None,
-        hold_reason=None,
+    agent = agent.but(
+        desired=desired, session=None, round=None, task=None, restart=False, failures=0
     )
+    return agent.freed()

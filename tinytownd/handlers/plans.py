@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tinytownd import planfile
-from tinytownd.domain.errors import BadInput, PlanError
-from tinytownd.domain.names import PERMISSIONS, ROLE
+from tinytownd.domain import tracking
+from tinytownd.domain.errors import PlanError
+from tinytownd.domain.names import ROLE
 from tinytownd.domain.plan import (
     Plan,
     PlanTask,
@@ -23,10 +24,11 @@ from tinytownd.domain.plan import (
 )
 from tinytownd.domain.task import FINISHED, Task
 from tinytownd.domain.town import Town
-from tinytownd.domain.track import MAIN, TrackedPlan
+from tinytownd.domain.track import MAIN, in_town, unscoped
+from tinytownd.domain.tracking import REJECTED
 from tinytownd.handlers import views
-from tinytownd.handlers.agents import mode_of
 from tinytownd.handlers.registry import Answer, Context, verb
+from tinytownd.handlers.rights import refuse_command
 
 #: What a task's `error` says that went because its definition did; pushed again, it comes back.
 REMOVED = "removed from the plan"
@@ -64,19 +66,6 @@ def _wave_task(task: PlanTask, plan: Plan) -> dict[str, object]:
     }
 
 
-def track(ctx: Context, name: str, description: str | None = None) -> TrackedPlan:
-    """The town's record of a plan, made when it is new; what it is about is brought up to date."""
-    town = ctx.town
-    there = town.plans.get(name)
-    if there is None:
-        number = town.next_id("plans")
-        there = TrackedPlan(id=name, seq=number, owner=ctx.speaker.name, created_at=ctx.now)
-    if town.plans.get(name) is None or (description or None) != there.description:
-        there = there.but(description=description or None)
-        town.put(there)
-    return there
-
-
 @dataclass
 class Push:
     """What a push did, by id: added, updated, unchanged, kept as it was, removed from the file."""
@@ -93,24 +82,53 @@ class Push:
 
 
 @verb("plan.push", "write")
-def push(ctx: Context, *, text: str, prune: bool = False, adopt_status: bool = False) -> Answer:
-    """Brings the town's plan to what the file says; what has started stays as it is."""
-    town, plan = ctx.town, planfile.parse(text)
-    refuse_taken_ids(town, plan)
-    refuse_commands(ctx, plan)
+def push(
+    ctx: Context,
+    *,
+    text: str,
+    plan: str = MAIN,
+    prune: bool = False,
+    adopt_status: bool = False,
+    propose: bool = False,
+) -> Answer:
+    """Brings the town's plan to what the file says; what has started stays as it is.
+
+    One that is proposed waits until a person has approved of it.
+    """
+    town = ctx.town
+    tracked = tracking.track(town, plan, ctx.speaker.name)
+    name, told = tracked.id, in_town(planfile.parse(text), tracked.id)
+    refuse_taken_ids(town, told)
+    refuse_commands(ctx, told)
+    if propose:
+        tracking.propose(town, tracked)
+    describe(town, name, told.description or None)
     done = Push()
-    track(ctx, MAIN, plan.description)
-    for definition in plan.tasks:
-        push_one(ctx, plan, definition, done, adopt=adopt_status)
-    gone = [t for t in town.tasks.values() if t.plan == MAIN and t.id not in plan.by_id]
+    for definition in told.tasks:
+        push_one(ctx, name, (told, definition), done, adopt=adopt_status)
+    gone = [t for t in town.tasks.values() if is_gone(t, name, told)]
     pruned = [task.id for task in gone if leave(ctx, task, prune=prune)]
     done.removed += [task.id for task in gone]
-    if done.added or done.updated or pruned:
-        town.event("plan.pushed", ctx.speaker.name, text=done.summary())
+    changed = bool(done.added or done.updated or pruned)
+    if changed:
+        town.event("plan.pushed", ctx.speaker.name, plan=name, text=done.summary())
+    if town.plans[name].proposed:
+        tracking.ask_for(town, town.plans[name], ctx.speaker.name, anew=changed)
     return lambda: {
         **{what: [_told(town, one, what) for one in ids] for what, ids in vars(done).items()},
-        "plan": views.plan(town),
+        "plan": views.plan(town, name),
     }
+
+
+def describe(town: Town, name: str, description: str | None) -> None:
+    """What the file says that its plan is about."""
+    if town.plans[name].description != description:
+        town.put(town.plans[name].but(description=description))
+
+
+def is_gone(task: Task, name: str, plan: Plan) -> bool:
+    """Whether a file that was pushed before had the task, and this one has not."""
+    return task.plan == name and task.digest is not None and task.id not in plan.by_id
 
 
 def _told(town: Town, task_id: str, what: str) -> dict[str, object]:
@@ -127,7 +145,8 @@ def _why_kept(task: Task) -> str:
     why = f"changed in the file, but it is {task.state}"
     if task.state not in ("failed", "cancelled"):
         return why
-    way = f"tt conductor stop, tt task retry {task.id}, tt sync push"
+    which = f" --plan {task.plan}" if task.plan != MAIN else ""
+    way = f"tt conductor stop, tt task retry {task.id}, tt sync push{which}"
     return f"{why}; to have it tried again as it is there: {way}"
 
 
@@ -148,22 +167,12 @@ def leave(ctx: Context, task: Task, *, prune: bool) -> bool:
 
 
 def refuse_commands(ctx: Context, plan: Plan) -> None:
-    """An agent that is held to less than everything puts no command into a plan: raises `BadInput`.
-
-    The agent `shell` would run it, which is held to nothing.
-    """
-    agent = ctx.speaker.agent
-    if agent is None or mode_of(ctx, agent) == PERMISSIONS[-1]:
-        return
-    known = {task.id: task.run for task in ctx.town.tasks.values()}
-    commands = {task.id: task.run for task in plan.tasks if task.run is not None}
-    for task, run in commands.items():
-        if run != known.get(task):
-            raise BadInput(
-                f"{agent.name} has the permissions '{mode_of(ctx, agent)}':"
-                f" it cannot give {task} a command",
-                hint="a person may push this plan",
-            )
+    """An agent that is held to less than everything gives no task a command: raises `BadInput`."""
+    for task in plan.tasks:
+        there = ctx.town.tasks.get(task.id)
+        known = (None, there.run, there.check) if there is not None else (None,)
+        if not {task.run, check_of(task, plan)} <= set(known):
+            refuse_command(ctx, task.id)
 
 
 def refuse_taken_ids(town: Town, plan: Plan) -> None:
@@ -186,24 +195,25 @@ def refuse_taken_ids(town: Town, plan: Plan) -> None:
         raise PlanError(problems)
 
 
-def push_one(ctx: Context, plan: Plan, definition: PlanTask, done: Push, *, adopt: bool) -> None:
-    """Adds or updates one task; its definition's digest decides, never its status."""
-    town = ctx.town
-    told = fields_of(plan, definition)
-    if town.meta.scratch and told["run"] is not None:
-        # A rehearsal shows the order of things; what a command would do, it does not do.
-        told |= {"run": None, "description": f"{told['description']} (would run: {told['run']})"}
+def push_one(
+    ctx: Context, name: str, of: tuple[Plan, PlanTask], done: Push, *, adopt: bool
+) -> None:
+    """Adds or updates one task of a plan; its definition's digest decides, never its status."""
+    town, definition = ctx.town, of[1]
+    told = fields_of(*of)
+    if town.meta.scratch:
+        told |= rehearsed(told)
     there = town.tasks.get(definition.id)
     if there is None:
         number = town.next_id("tasks")
-        task = Task(id=definition.id, seq=number, plan=MAIN, created_at=ctx.now, **told)
+        task = Task(id=definition.id, seq=number, plan=name, created_at=ctx.now, **told)
         town.put(adopted(task, definition, ctx.now) if adopt else task)
         town.event("task.created", ctx.speaker.name, task=task.id, agent=task.agent)
         done.added.append(task.id)
         return
-    back = was_pruned(there)
-    if there.plan is None:
-        there = there.but(plan=MAIN, digest=there.digest or told["digest"])
+    back = was_dropped(there)
+    if there.plan is None or back:
+        there = there.but(plan=name, digest=there.digest or told["digest"])
         there = there.advance("retry", error=None, finished_at=None) if back else there
         town.put(there)
     same = is_same(there, told)
@@ -222,9 +232,21 @@ def push_one(ctx: Context, plan: Plan, definition: PlanTask, done: Push, *, adop
         done.updated.append(there.id)
 
 
-def was_pruned(task: Task) -> bool:
-    """Whether the task was cancelled because the file has it no more."""
-    return task.state == "cancelled" and task.error == REMOVED
+def rehearsed(told: dict[str, Any]) -> dict[str, Any]:
+    """A task in a rehearsal, which shows the order of things: it waits for no person.
+
+    What a command would do, it does not do.
+    """
+    play: dict[str, Any] = {"approve": False, "check": None, "run": None}
+    would = [f"{key}: {told[key]}" for key in ("run", "check") if told[key] is not None]
+    if would:
+        play["description"] = f"{told['description']} (would {', '.join(would)})"
+    return play
+
+
+def was_dropped(task: Task) -> bool:
+    """Whether the task was cancelled because the file has it no more, or with a whole proposal."""
+    return task.state == "cancelled" and task.error in (REMOVED, REJECTED)
 
 
 def is_same(there: Task, told: dict[str, Any]) -> bool:
@@ -273,28 +295,35 @@ def adopted(task: Task, definition: PlanTask, now: int) -> Task:
 
 
 @verb("plan.pull", "read")
-def pull(ctx: Context, *, text: str, all: bool = False) -> dict[str, object]:
-    """The file's text with states, agents and results of the town; `all` appends its others.
+def pull(ctx: Context, *, text: str, plan: str = MAIN, all: bool = False) -> dict[str, object]:
+    """The file's text with states, agents and results of its plan; `all` appends what it lacks.
 
-    What was pruned is not appended: pushed again, it would come back.
+    That is the rest of the plan, and for `tasks.toml` also what is of no plan. What was pruned or
+    rejected is not appended: pushed again, it would come back.
     """
     town = ctx.town
-    states = {task.id: state_of(task) for task in town.tasks.values() if task.plan == MAIN}
-    others = [state_of(task) for task in town.tasks.values() if not was_pruned(task)]
-    written, changed = planfile.update(text, states, others if all else [])
+    name = MAIN if plan == MAIN else town.plan(plan).id
+    own = [task for task in town.tasks.values() if task.plan == name]
+    states = {one.id: one for one in (state_of(task, name) for task in own)}
+    extra: list[PlanTask] = []
+    if all:
+        loose = [t for t in town.tasks.values() if t.plan is None and name == MAIN]
+        kept = (t for t in (*own, *loose) if not was_dropped(t) and t.gate_of is None)
+        extra = [state_of(task, name) for task in sorted(kept, key=lambda one: one.seq)]
+    written, changed = planfile.update(text, states, extra)
     return {"text": written, "changed": [{"id": one} for one in changed]}
 
 
-def state_of(task: Task) -> PlanTask:
-    """A task as the plan file shows it."""
+def state_of(task: Task, plan: str) -> PlanTask:
+    """A task as the file of that plan shows it."""
     return PlanTask(
-        id=task.id,
+        id=unscoped(plan, task.id),
         description=task.description,
         status=task.state,
         agent=task.agent or (f"{ROLE}{task.role}" if task.role else None),
         result=task.result if task.state == "completed" else task.error,
-        parent=task.parent,
-        depends_on=task.depends_on,
+        parent=task.parent and unscoped(plan, task.parent),
+        depends_on=tuple(unscoped(plan, need) for need in task.depends_on),
         tags=task.tags,
         priority=task.priority,
         run=task.run,

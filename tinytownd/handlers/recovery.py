@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache, partial
 from typing import Any
 
+from tinytownd.domain import gates
 from tinytownd.domain.agent import Agent
-from tinytownd.domain.errors import Conflict
-from tinytownd.domain.message import CONDUCTOR, Message, Round
+from tinytownd.domain.errors import BadInput, Conflict
+from tinytownd.domain.lines import lines_of
+from tinytownd.domain.message import CONDUCTOR, PERSON, Message, Round
+from tinytownd.domain.names import ROLE
 from tinytownd.domain.rules import first_line
 from tinytownd.domain.task import Task
 from tinytownd.domain.town import Town, mailbox
 from tinytownd.domain.track import TrackedPlan
 from tinytownd.handlers import views
 from tinytownd.handlers.agents import want
+from tinytownd.handlers.owners import BACKLOG, Owner, hand_over, owner_of, taken_back, taker
 from tinytownd.handlers.registry import Answer, Context, Decision, verb
-from tinytownd.handlers.tasks import hand_over, taken_back, taker
 from tinytownd.recovery import Finding
 
 #: So many ids stand in a line; the others are counted.
 MAX_SHOWN = 5
-#: What `task.reclaim` and `task.move` take for "nobody".
-BACKLOG = "backlog"
 KINDS = (Agent.kind, Task.kind, Message.kind, Round.kind)
 
 
@@ -75,26 +78,40 @@ def findings(town: Town) -> Iterator[Finding]:
 def unread(town: Town) -> Counter[str]:
     """How many requests and queries wait at those who will not read them, by name."""
     asking = (m for m in town.messages.values() if m.state == "waiting" and m.starts_round)
-    return Counter(m.to for m in asking if mailbox(m.to) != CONDUCTOR and not works(town, m.to))
+    people = (CONDUCTOR, PERSON)
+    return Counter(m.to for m in asking if mailbox(m.to) not in people and not works(town, m.to))
 
 
-def works(town: Town, name: str) -> bool:
-    """Whether there is such an agent, and it does what it is given."""
-    agent = town.find_agent(name)
+def meant(town: Town, owner: str) -> Agent | None:
+    """The agent that is named, or of a role one that works if there is one."""
+    if not owner.startswith(ROLE):
+        return town.find_agent(owner)
+    team = [agent for agent in town.agents.values() if owner.lower() in lines_of(town, agent)]
+    return min(team, key=lambda agent: not agent.will_work, default=None)
+
+
+def works(town: Town, owner: str) -> bool:
+    """Whether there is such an agent, or one of such a role, and it does what it is given."""
+    agent = meant(town, owner)
     return agent is not None and agent.will_work
 
 
-def whereabouts(town: Town, name: str) -> str:
-    """Why an agent will not do what it is given."""
-    agent = town.find_agent(name)
+def whereabouts(town: Town, owner: str) -> str:
+    """Why an owner will not do what it is given."""
+    agent = meant(town, owner)
     if agent is None:
         return "is not on the team"
     return {"stop": "is stopped", "close": "is closed"}.get(agent.desired, "is in error")
 
 
-def way_back(town: Town, name: str) -> str:
-    """What brings such an agent back."""
-    return f"tt restart {name}" if town.find_agent(name) else f"tt spawn {name}"
+def way_back(town: Town, owner: str) -> str:
+    """What brings such an owner back."""
+    agent = meant(town, owner)
+    if agent is not None:
+        return f"tt restart {agent.name}"
+    if owner.startswith(ROLE):
+        return f"tt spawn NAME --role {shlex.quote(owner.removeprefix(ROLE))}"
+    return f"tt spawn {owner}"
 
 
 def listed(ids: Sequence[str]) -> str:
@@ -108,7 +125,7 @@ def listed(ids: Sequence[str]) -> str:
 
 @verb("task.reclaim", "write")
 def reclaim(ctx: Context, *, to: str | None = None, source: str | None = None) -> Answer:
-    """Open tasks of agents that will not do them, or of `source`, go to an agent or the `backlog`.
+    """Open tasks that their owners will not do, or those of `source`, go to another owner.
 
     Without `to` they are only listed. What a round works on is never taken: a result must find the
     task where it was.
@@ -120,7 +137,7 @@ def reclaim(ctx: Context, *, to: str | None = None, source: str | None = None) -
     skipped = {task.id: why for task in found if (why := why_it_stays(town, task, owner))}
     taken = [task for task in found if task.id not in skipped]
     for task in taken if to is not None else ():
-        hand_over(ctx, task, owner, f"from {task.agent}")
+        hand_over(ctx, task, owner, f"from {owner_of(task)}")
     return lambda: {
         "tasks": [views.task(town, town.tasks[task.id]) for task in taken],
         "skipped": [{"id": one, "why": why} for one, why in skipped.items()],
@@ -129,15 +146,16 @@ def reclaim(ctx: Context, *, to: str | None = None, source: str | None = None) -
 
 def stranded(town: Town) -> list[Task]:
     """Open tasks whose owners will not do them. Groups have no owner."""
-    owned = (t for t in town.tasks.values() if t.agent is not None and not t.finished)
-    return [task for task in owned if not works(town, task.agent or "")]
+    will = cache(partial(works, town))
+    owned = (t for t in town.tasks.values() if any(owner_of(t)) and not t.finished)
+    return [task for task in owned if not will(str(owner_of(task)))]
 
 
 def open_tasks_of(town: Town, name: str) -> list[Task]:
-    """The open tasks of an agent, on the team or not; raises `NotFound` for a name of nobody."""
-    named = [t for t in town.tasks.values() if t.agent and t.agent.lower() == name.lower()]
-    if not named:
-        town.agent(name)
+    """The open tasks of an owner, on the team or not; raises `NotFound` for a name of nobody."""
+    named = [t for t in town.tasks.values() if str(owner_of(t)).lower() == name.lower()]
+    if not named or name == BACKLOG:
+        taker(town, name, run="")
     return [task for task in named if not task.finished]
 
 
@@ -145,31 +163,34 @@ def by_owner(tasks: Iterable[Task]) -> dict[str, list[str]]:
     """The tasks' ids, by their owners."""
     found: dict[str, list[str]] = {}
     for task in tasks:
-        found.setdefault(task.agent or "", []).append(task.id)
+        found.setdefault(str(owner_of(task)), []).append(task.id)
     return found
 
 
-def receiver(town: Town, to: str | None) -> str | None:
-    """Who gets the tasks (None: nobody, or the backlog). Raises `NotFound`, `Conflict`."""
+def receiver(town: Town, to: str | None) -> Owner:
+    """Who gets the tasks; nobody without `to`. Raises `NotFound`, `Conflict`."""
     if to is None or to == BACKLOG:
-        return None
-    name = town.agent(to).name
-    if not works(town, name):
-        why = f"agent {name} {whereabouts(town, name)}: it would not do them either"
-        raise Conflict(why, hint=way_back(town, name))
-    return name
+        return Owner()
+    owner = taker(town, to, run="")
+    if not works(town, str(owner)):
+        who = f"agent {owner}" if owner.agent else str(owner)
+        why = f"{who} {whereabouts(town, str(owner))}: it would not do them either"
+        raise Conflict(why, hint=way_back(town, str(owner)))
+    return owner
 
 
-def why_it_stays(town: Town, task: Task, owner: str | None) -> str:
-    """Why a task cannot be taken from its agent; "" when it can."""
+def why_it_stays(town: Town, task: Task, owner: Owner) -> str:
+    """Why a task cannot be taken from its owner; "" when it can."""
     if task.state == "running":
         return f"runs in round {task.round} of {task.agent}: first tt interrupt {task.agent}"
-    if owner is None:
+    if not any(owner):
         return ""
     try:
-        return f"is {owner}'s already" if taker(town, owner, task.run) == task.agent else ""
-    except Conflict as refusal:
+        gates.check_reviewer(task.review, owner.agent)
+        there = taker(town, str(owner), task.run) == owner_of(task)
+    except BadInput as refusal:
         return refusal.message
+    return f"is {owner}'s already" if there else ""
 
 
 # Starting over

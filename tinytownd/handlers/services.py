@@ -12,6 +12,7 @@ from tinytownd.config import Config
 from tinytownd.home import Home, RegisteredTown
 from tinytownd.place import Place
 from tinytownd.recovery import Finding
+from tinytownd.runtimes.catalogue import Runtime
 from tinytownd.store.town import TownStore
 
 
@@ -32,6 +33,9 @@ class Host(Protocol):
 
     async def mend(self) -> list[Finding]:
         """Looks at what no record tells, mends what is wrong, and says what it found."""
+
+    def runtime(self, cli: str) -> Runtime:
+        """How that CLI is run; raises `TownError`."""
 
     def installed_cli(self, cli: str | None, permissions: str | None) -> str:
         """The CLI itself, or the town's default one.

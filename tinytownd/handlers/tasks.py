@@ -5,13 +5,25 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
-from tinytownd.domain import gates, names, rules
+from tinytownd.domain import gates, names, rules, tracking
 from tinytownd.domain.errors import BadInput, Conflict, Fenced, NotFound
+from tinytownd.domain.join import ALL, HOLD, check_failures, check_join
 from tinytownd.domain.names import check_priority, check_tag, check_text
-from tinytownd.domain.plan import SHELL
 from tinytownd.domain.task import STATES, Task
 from tinytownd.domain.town import Town
+from tinytownd.domain.track import scoped
 from tinytownd.handlers import views
+from tinytownd.handlers.gating import wanted
+from tinytownd.handlers.owners import (
+    BACKLOG,
+    Owner,
+    hand_over,
+    named_owner,
+    not_started,
+    owner_of,
+    taken_back,
+    taker,
+)
 from tinytownd.handlers.registry import Answer, Context, verb
 
 
@@ -22,17 +34,22 @@ def shown(town: Town, task_id: str) -> Answer:
 
 def create(ctx: Context, text: str, **fields: Any) -> Task:
     """A new task made on the command line, with an id of its own."""
-    town = ctx.town
+    town, plan = ctx.town, fields.pop("plan", None)
     check_text(text, "task")
     check_priority(fields.get("priority", "normal"))
     for tag in fields.get("tags", ()):
         check_tag(tag)
     after = tuple(dict.fromkeys(town.task(ref).id for ref in fields.pop("after", ())))
+    fields["join"] = check_join(fields.get("join", ALL), len(after))
+    fields["join_failures"] = check_failures(fields.pop("failures", HOLD))
+    if plan is not None:
+        plan = tracking.track(town, plan, ctx.speaker.name).id
     number = town.next_id("numbered")
-    while f"t{number}" in town.tasks:
+    while (fresh := scoped(plan, f"t{number}")) in town.tasks:
         number = town.next_id("numbered")
     task = Task(
-        id=f"t{number}",
+        id=fresh,
+        plan=plan,
         description=text,
         seq=town.next_id("tasks"),
         depends_on=after,
@@ -43,6 +60,8 @@ def create(ctx: Context, text: str, **fields: Any) -> Task:
     town.put(task)
     told = f"after {', '.join(after)}" if after else None
     town.event("task.created", ctx.speaker.name, task=task.id, agent=task.agent, text=told)
+    if plan is not None and town.plans[plan].proposed:
+        tracking.ask_for(town, town.plans[plan], ctx.speaker.name, anew=True)
     return task
 
 
@@ -53,23 +72,35 @@ def assign(
     agent: str,
     text: str,
     after: list[str] | None = None,
+    join: str = ALL,
+    failures: str = HOLD,
     tags: list[str] | None = None,
     priority: str = "normal",
+    approve: bool = False,
+    check: str | None = None,
+    review: str | None = None,
+    plan: str | None = None,
 ) -> Answer:
-    """A task for an agent, handed out at once or when what it is after is completed."""
+    """A task for an agent or a role, handed out at once or when what it is after has arrived."""
     owner = taker(ctx.town, agent, run=None)
-    task = create(
-        ctx, text, agent=owner, after=after or [], tags=tuple(tags or ()), priority=priority
-    )
-    return with_owner(ctx.town, task.id, owner)
+    told = wanted(ctx, owner.agent, approve=approve, check=check, review=review)
+    told |= {"after": after or [], "join": join, "failures": failures, "plan": plan}
+    told |= {"tags": tuple(tags or ()), "priority": priority, **owner._asdict()}
+    return with_owner(ctx.town, create(ctx, text, **told).id)
 
 
-def with_owner(town: Town, task_id: str, owner: str) -> Answer:
-    """Answers with a task and with who has it: whoever asks wants to know if it will be done."""
-    return lambda: {
-        "task": views.task(town, town.tasks[task_id]),
-        "agent": views.agent(town, town.agent(owner)),
-    }
+def with_owner(town: Town, task_id: str) -> Answer:
+    """Answers with a task and with who has it: whoever asks wants to know if it will be done.
+
+    That is nobody yet where it is a role's.
+    """
+
+    def answer() -> dict[str, object]:
+        task = town.tasks[task_id]
+        owner = town.find_agent(task.agent or "")
+        return {"task": views.task(town, task), "agent": owner and views.agent(town, owner)}
+
+    return answer
 
 
 @verb("task.show", "read")
@@ -89,12 +120,12 @@ def list_(
         raise BadInput(
             f"{names.shown(state)} is no state of a task", hint="one of " + ", ".join(STATES)
         )
-    owner = ctx.town.agent(agent).name if agent is not None else None
+    owner = taker(ctx.town, agent, run="") if agent is not None else None
     tasks = [
         views.task(ctx.town, task)
         for task in ctx.town.tasks.values()
         if (state is None or task.state == state)
-        and (owner is None or task.agent == owner)
+        and (owner is None or owner_of(task) == owner)
         and (tag is None or tag in task.tags)
     ]
     return {"tasks": tasks}
@@ -167,7 +198,10 @@ def fail(ctx: Context, *, task: str | None = None, reason: str = "") -> Answer:
         return refused(ctx, found, reason)
     if found.group:
         raise Conflict(f"{found.id} is a group: it fails when a task within it does")
-    gates.fail(ctx.town, found, ctx.speaker.name, reason or "no reason given")
+    if gates.is_review(found):
+        gates.turn_down(ctx.town, found, ctx.speaker.name, reason or "no reason given")
+    else:
+        gates.fail(ctx.town, found, ctx.speaker.name, reason or "no reason given")
     return shown(ctx.town, found.id)
 
 
@@ -196,9 +230,10 @@ def retry(ctx: Context, *, task: str) -> Answer:
     found = ctx.town.task(task)
     if found.group:
         raise Conflict(f"{found.id} is a group", hint="retry the task within it that failed")
-    again = found.advance(
-        "retry", attempts=0, error=None, not_before=None, finished_at=None, round=None
-    )
+    gates.check_retry(ctx.town, found)
+    fresh = {"attempts": 0, "reworks": 0, "error": None, "not_before": None, "finished_at": None}
+    told = found.told if ctx.speaker.agent is not None else 0
+    again = found.advance("retry", round=None, told=told, **fresh)
     ctx.town.put(again)
     ctx.town.event("task.retrying", ctx.speaker.name, task=found.id, agent=found.agent)
     bring_groups_back(ctx, again)
@@ -232,61 +267,20 @@ def edit(
     if priority is not None:
         changes["priority"] = check_priority(priority)
     if agent is not None:
-        changes["agent"] = owner_of(ctx, found, agent)
+        changes |= named_owner(ctx, found, agent)._asdict()
     if tags is not None:
         changes["tags"] = tuple(check_tag(tag) for tag in tags)
     if not changes:
         raise BadInput("nothing to change", hint="--text, --priority, --agent or --tag")
     ctx.town.put(taken_back(found).but(**changes))
-    told = ", ".join(sorted(changes))
+    told = ", ".join(sorted(changes.keys() - {"role"}))
     ctx.town.event("task.edited", ctx.speaker.name, task=found.id, text=told)
     return shown(ctx.town, found.id)
 
 
 @verb("task.move", "write")
 def move(ctx: Context, *, task: str, agent: str) -> Answer:
-    """Gives a task that has not started to another agent, or to the `backlog`."""
+    """Gives a task that has not started to another agent or role, or to the `backlog`."""
     found = not_started(ctx.town.task(task), "moved")
-    owner = None if agent == "backlog" else owner_of(ctx, found, agent)
-    hand_over(ctx, found, owner)
+    hand_over(ctx, found, Owner() if agent == BACKLOG else named_owner(ctx, found, agent))
     return shown(ctx.town, found.id)
-
-
-def hand_over(ctx: Context, task: Task, owner: str | None, why: str | None = None) -> None:
-    """Gives a task that has not started to another owner (None: the backlog)."""
-    ctx.town.put(taken_back(task).but(agent=owner))
-    about = {"task": task.id, "agent": owner or "backlog", "text": why}
-    ctx.town.event("task.moved", ctx.speaker.name, **about)
-
-
-def owner_of(ctx: Context, task: Task, name: str) -> str:
-    """The agent's own spelling of its name; a group has no owner."""
-    if task.group:
-        raise Conflict(f"{task.id} is a group: nobody executes it")
-    return taker(ctx.town, name, task.run)
-
-
-def taker(town: Town, name: str, run: str | None) -> str:
-    """An agent's own spelling of its name, if it can do such a task; a shell runs commands only."""
-    agent = town.agent(name)
-    if agent.cli == SHELL and run is None:
-        raise Conflict(
-            f"{agent.name} runs commands, and this is a text",
-            hint='a command is a task with run = "…" in tasks.toml',
-        )
-    return agent.name
-
-
-def not_started(task: Task, done: str) -> Task:
-    """The task itself, or `Conflict` when it has started."""
-    if task.state not in ("pending", "assigned"):
-        raise Conflict(
-            f"task {task.id} is {task.state}: it cannot be {done} any more",
-            hint=f"tt task show {task.id}",
-        )
-    return task
-
-
-def taken_back(task: Task) -> Task:
-    """The task before it was handed out."""
-    return task.advance("release") if task.state == "assigned" else task

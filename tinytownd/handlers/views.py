@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import UTC, datetime
+from functools import cache, partial
 
 from tinytownd.conductor.plans import plan_state
+from tinytownd.domain import budgets, usage
 from tinytownd.domain.agent import Agent
-from tinytownd.domain.message import KINDS, Message, Round
+from tinytownd.domain.lines import lines_of
+from tinytownd.domain.message import CONDUCTOR, KINDS, QUESTION, Message, Round
+from tinytownd.domain.names import ROLE
 from tinytownd.domain.task import STATES, Task
 from tinytownd.domain.town import Town
-from tinytownd.domain.track import MAIN
+from tinytownd.domain.track import MAIN, TrackedPlan
 
 View = dict[str, object]
 
@@ -29,9 +33,12 @@ def task(town: Town, one: Task) -> View:
         "description": one.description,
         "state": one.state,
         "agent": one.agent,
+        "role": one.role,
         "result": one.result,
         "error": one.error,
         "depends_on": list(one.depends_on),
+        "join": one.join,
+        "failures": "count" if one.join_failures else "hold",
         "parent": one.parent,
         "tags": list(one.tags),
         "priority": one.priority,
@@ -43,15 +50,22 @@ def task(town: Town, one: Task) -> View:
         "epic": one.epic,
         "group": one.group,
         "run": one.run,
+        "approve": one.approve,
+        "approved": one.approved,
+        "check": one.check,
+        "review": one.review,
+        "gate_of": one.gate_of,
+        "feedback": one.feedback,
+        "reworks": one.reworks,
         "waits_for": [] if one.finished else town.unmet(one),
         "not_before": iso(one.not_before),
+        "tokens": one.tokens,
+        "cost_usd": one.cost_usd,
     }
 
 
 def agent(town: Town, one: Agent) -> View:
     """An agent, with what waits for it."""
-    held = one.hold_until is not None and one.hold_until > town.now
-    hold = {"until": iso(one.hold_until), "reason": one.hold_reason} if held else None
     kinds = Counter(m.sort for m in town.inbox(one.name) if m.state == "waiting")
     waiting: View = {"tasks": len(town.queue(one.name))}
     waiting |= {kind: kinds[kind] for kind in KINDS}
@@ -63,6 +77,7 @@ def agent(town: Town, one: Agent) -> View:
         "cli": one.cli,
         "model": one.model,
         "role": one.role,
+        "tags": list(one.tags),
         "nickname": one.nickname,
         "parent": one.parent,
         "task": one.task,
@@ -73,11 +88,27 @@ def agent(town: Town, one: Agent) -> View:
         "wall_seconds": one.wall_seconds,
         "permissions": one.permissions,
         "session": one.session,
+        "attached": one.attached is not None,
         "since": iso(one.since),
-        "hold": hold,
+        "hold": hold(town, one),
         "error": one.hold_reason if one.state == "error" else None,
         "waiting": waiting,
+        "fallback": list(one.fallback),
+        "tokens": one.tokens,
+        "cost_usd": one.cost_usd,
     }
+
+
+def hold(town: Town, one: Agent) -> View | None:
+    """Why the agent may not start a round now; without a time where a person decides."""
+    if one.over_budget:
+        return {"until": None, "reason": budgets.spent(town, one).told}
+    if budgets.over_for_today(town):
+        until = usage.day_after(town.meta.day)
+        return {"until": iso(until), "reason": budgets.spent_today(town).told}
+    return (
+        {"until": iso(one.hold_until), "reason": one.hold_reason} if one.on_hold(town.now) else None
+    )
 
 
 def agents(town: Town) -> list[View]:
@@ -100,6 +131,10 @@ def message(one: Message) -> View:
         "acknowledged_at": iso(one.acknowledged_at),
         "round": int(one.round) if one.round else None,
         "reply_to": one.reply_to,
+        "thread": one.thread or one.id,
+        "task": one.task,
+        "about": one.about,
+        "answer": one.answer,
         "claimed_sender": one.claimed_sender,
     }
 
@@ -111,6 +146,7 @@ def round_(town: Town, one: Round) -> View:
         "round": int(one.id),
         "agent": one.agent,
         "task": one.task,
+        "cli": one.cli,
         "outcome": one.outcome,
         "started_at": iso(one.started_at),
         "ended_at": iso(one.ended_at),
@@ -123,13 +159,16 @@ def round_(town: Town, one: Round) -> View:
 
 
 def plan(town: Town, name: str = MAIN) -> View:
-    """A plan as a whole: its tasks that somebody executes, by state."""
+    """A plan as a whole: its tasks that somebody executes, by state; how long, and for how much."""
     counts = town.plan_counts(name)
-    tracked = town.plans.get(name)
+    tracked = town.plans.get(name) or TrackedPlan(name)
+    started, ended = tracked.started_at, tracked.ended_at
+    ran = (town.now if ended is None else ended) - started if started is not None else None
     return {
         "name": name,
-        "description": tracked.description if tracked else None,
-        "state": plan_state(town, tracked) if tracked else "none",
+        "description": tracked.description,
+        "owner": tracked.owner,
+        "state": plan_state(town, tracked),
         "total": sum(counts.values()),
         "completed": counts["completed"],
         "failed": counts["failed"],
@@ -137,12 +176,43 @@ def plan(town: Town, name: str = MAIN) -> View:
         "running": counts["running"] + counts["submitted"],
         "blocked": counts["blocked"],
         "pending": counts["pending"] + counts["assigned"],
+        "started_at": iso(started),
+        "ended_at": iso(ended),
+        "seconds": None if ran is None else round(max(0, ran) / 1000, 3),
+        "tokens": tracked.tokens,
+        "cost_usd": tracked.cost_usd,
     }
 
 
-def conductor(town: Town) -> View:
-    """Whether plans are handed out, and how far the plan is."""
-    return {"on": town.meta.conducting, "plan": plan(town)}
+def plans(town: Town) -> list[View]:
+    """All plans, in the order they were made."""
+    return [plan(town, name) for name in town.plans]
+
+
+def usual_plan(town: Town) -> str:
+    """The plan that is meant where none is named: `main`, or the only one that there is."""
+    full = [name for name in town.plans if town.plan_counts(name).total()]
+    return full[0] if len(full) == 1 else MAIN
+
+
+def conductor(town: Town, name: str | None = None) -> View:
+    """Whether plans are handed out, how far a plan is, and how much its own agent was asked.
+
+    A plan that no file brought is handed out whether or not the conductor is on.
+    """
+    shown = plan(town, name if name is not None else usual_plan(town))
+    known = str(shown["name"])
+    unpushed = known in town.plans and not town.index.pushed[known]
+    on = town.meta.conducting or (unpushed and shown["total"] != 0)
+    return {"on": on, "plan": shown, "asked": asked(town)}
+
+
+def asked(town: Town) -> int:
+    """How many requests and queries the conductor's own agent will still answer, or act on."""
+    agent = town.find_agent(CONDUCTOR)
+    if agent is None or not agent.will_work or agent.desired != "run":
+        return 0
+    return sum(message.starts_round for message in town.inbox(CONDUCTOR))
 
 
 def status(town: Town) -> View:
@@ -154,37 +224,60 @@ def status(town: Town) -> View:
         if one.group:
             continue
         by_state[one.state] += 1
-        if one.agent is not None:
-            by_agent.setdefault(one.agent, Counter())[one.state] += 1
+        owner = _owner(one)
+        if owner is not None:
+            by_agent.setdefault(owner, Counter())[one.state] += 1
         elif not one.finished:
             backlog += 1
     waiting = Counter(m.sort for m in town.messages.values() if m.state == "waiting")
     return {
         "town": {"id": town.id, "name": town.meta.name, "dir": town.meta.dir},
         "conductor": conductor(town),
+        "plans": plans(town),
         "agents": agents(town),
         "tasks": {
             "by_state": {state: by_state[state] for state in STATES},
             "by_agent": {name: dict(counts) for name, counts in by_agent.items()},
         },
         "messages": {kind: waiting[kind] for kind in KINDS},
+        "questions": waiting[QUESTION],
         "backlog": backlog,
         "rounds": [round_(town, one) for one in list(town.rounds.values())[-10:]],
     }
 
 
-def missing(town: Town) -> list[View]:
-    """Agents that tasks of the plan name and that are not there to take them.
+def missing(town: Town, plan: str | None = None) -> list[View]:
+    """Agents and roles that tasks of a plan (None: of any) name and nobody there can stand for.
 
-    `state` is null for one that is not on the team.
+    `state` is null where nobody of that name or role is on the team.
     """
     lost: dict[str, list[str]] = {}
     states: dict[str, str | None] = {}
+    meant = cache(partial(_best, town))
     for one in town.tasks.values():
-        if one.plan is not None and one.agent is not None and not one.finished:
-            found = town.find_agent(one.agent)
+        of_it = one.plan is not None if plan is None else one.plan == plan
+        for owner in _needed(one) if of_it and not one.finished else ():
+            found = meant(owner)
             if found is None or not found.available:
-                name = found.name if found else one.agent
+                name = owner if found is None or owner.startswith(ROLE) else found.name
                 lost.setdefault(name, []).append(one.id)
                 states[name] = found.state if found else None
     return [{"name": name, "tasks": ids, "state": states[name]} for name, ids in lost.items()]
+
+
+def _owner(task: Task) -> str | None:
+    """Whose a task is: an agent's name, or a role as it is typed; None for the backlog."""
+    return task.agent or (None if task.role is None else f"{ROLE}{task.role}")
+
+
+def _needed(task: Task) -> list[str]:
+    """Those that a task cannot end without: its owner, if it has one, and its reviewer."""
+    return [who for who in (_owner(task), task.review) if who is not None]
+
+
+def _best(town: Town, owner: str) -> Agent | None:
+    """The agent that is named, or one of the role that is: one that is there, if there is one."""
+    if not owner.startswith(ROLE):
+        return town.find_agent(owner)
+    team = (agent for agent in town.agents.values() if owner.lower() in lines_of(town, agent))
+    return min(team, key=lambda agent: not agent.available, default=None)

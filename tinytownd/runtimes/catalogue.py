@@ -1,10 +1,10 @@
 """How each kind of agent CLI is started, prompted, resumed and read: the catalogue, as data.
 
 An argv is a template. `{prompt}`, `{prompt_file}`, `{session}` and `{model}` are replaced inside
-its elements; an element that is just `{permissions}`, `{model}` or `{resume}` stands for the whole
-fragment, which is left out when there is no model or no session. Nothing here is ever read by a
-shell. Invocations: `--help` of the CLIs' releases of 2026-11; cursor and aider from their
-documentation. What holds a CLI to its permissions is data, too: see `permissions.py`.
+its elements; an element that is just `{permissions}`, `{model}`, `{resume}` or `{context}` stands
+for the whole fragment, which is left out when there is no model, session or context. Nothing here
+is ever read by a shell. Invocations: `--help` of the CLIs' releases of 2026-11; cursor and aider
+from their documentation. What holds a CLI to its permissions is data, too: see `permissions.py`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from tinytownd.domain.errors import BadInput
 from tinytownd.runtimes.permissions import CLAUDE, CODEX, COPILOT, GEMINI, UNBOUND, Fragments
@@ -28,6 +28,13 @@ ARGUMENT_LIMIT = 128 * 1024 - 1
 PromptBy = Literal["stdin", "argument", "file"]
 
 _PLACEHOLDER = re.compile(r"\{(prompt|prompt_file|session|model)\}")
+
+
+class Context(NamedTuple):
+    """What a session begins with; the `pointer` stands in where the text cannot be an argument."""
+
+    text: str
+    pointer: str
 
 
 @dataclass(frozen=True)
@@ -45,7 +52,8 @@ class Runtime:
     `model` and `resume` are the fragments that stand in `argv` for `{model}` and `{resume}`;
     `resume` None means that the CLI keeps no sessions. `permissions` has the fragment of each mode
     that the CLI can be held to. `env` is given to every process of it,
-    beneath what the user's own configuration says.
+    beneath what the user's own configuration says. `interactive` is the command for a person's
+    terminal, () where there is none, and `context` the fragment by which that is told something.
     """
 
     name: str
@@ -58,6 +66,8 @@ class Runtime:
     install: str = ""
     env: Mapping[str, str] = field(default_factory=dict)
     permissions: Fragments = field(default_factory=lambda: UNBOUND)
+    interactive: tuple[str, ...] = ()
+    context: tuple[str, ...] = ("{prompt}",)
 
     def allowing(self, mode: str) -> tuple[str, ...]:
         """The arguments that hold it to a permission mode; raises `BadInput` for one it lacks."""
@@ -82,29 +92,59 @@ class Runtime:
         What cannot be an argument (too long, or with a NUL) is replaced by a pointer to the file.
         Raises `BadInput` for a permission mode that it lacks.
         """
-        template = self._template(self.allowing(mode), session, model)
-        values = {
-            "prompt": prompt,
-            "prompt_file": str(prompt_file),
-            "session": session or "",
-            "model": model or self.default_model or "",
-        }
-        argv = _filled(template, values)
-        if any(not _fits(argument) for argument in argv):
-            pointer = f"Read the file {prompt_file} and do what it says."
-            argv = _filled(template, {**values, "prompt": pointer})
+        fragments = self._fragments(mode, session, model)
+        values = {**self._values(session, model), "prompt_file": str(prompt_file)}
+        pointer = f"Read the file {prompt_file} and do what it says."
+        argv = _fitting(self.argv, fragments, values, prompt, pointer)
         return Invocation(argv, prompt_file if self.prompt == "stdin" else None)
 
-    def _template(
-        self, allowed: tuple[str, ...], session: str | None, model: str | None
+    def conversation(
+        self,
+        session: str | None = None,
+        model: str | None = None,
+        mode: str = "bypass",
+        context: Context | None = None,
     ) -> tuple[str, ...]:
-        """The argv with its fragments in place."""
-        fragments = {
-            "{permissions}": allowed,
+        """The command for a person's terminal: a session taken up, or a new one, told something.
+
+        Raises `BadInput` where there is none, and for a permission mode that it lacks.
+        """
+        if not self.interactive:
+            raise BadInput(
+                f"the CLI '{self.name}' has no form for a terminal",
+                hint=f"if it has one, say so: agent_clis.{self.name}.interactive",
+            )
+        fragments = self._fragments(mode, session, model)
+        fragments["{context}"] = self.context if context else ()
+        text, pointer = context or Context("", "")
+        return _fitting(self.interactive, fragments, self._values(session, model), text, pointer)
+
+    def _fragments(
+        self, mode: str, session: str | None, model: str | None
+    ) -> dict[str, tuple[str, ...]]:
+        return {
+            "{permissions}": self.allowing(mode),
             "{model}": self.model if model or self.default_model else (),
             "{resume}": (self.resume or ()) if session else (),
         }
-        return tuple(part for element in self.argv for part in fragments.get(element, (element,)))
+
+    def _values(self, session: str | None, model: str | None) -> dict[str, str]:
+        return {"session": session or "", "model": model or self.default_model or ""}
+
+
+def _fitting(
+    template: tuple[str, ...],
+    fragments: Mapping[str, tuple[str, ...]],
+    values: Mapping[str, str],
+    prompt: str,
+    pointer: str,
+) -> tuple[str, ...]:
+    """The command with all that belongs into it; the pointer for a prompt that cannot be in it."""
+    whole = tuple(part for element in template for part in fragments.get(element, (element,)))
+    argv = _filled(whole, {**values, "prompt": prompt})
+    if any(not _fits(argument) for argument in argv):
+        argv = _filled(whole, {**values, "prompt": pointer})
+    return argv
 
 
 def _filled(template: tuple[str, ...], values: Mapping[str, str]) -> tuple[str, ...]:
@@ -139,6 +179,8 @@ def _npm(package: str) -> str:
 # No login shell: codex runs commands in one, and Debian's /etc/profile then replaces PATH, so that
 # the agent's `tt` is not found (seen with 0.169.0).
 _CODEX = "codex exec --json --skip-git-repo-check {permissions} -c allow_login_shell=false"
+_CODEX_TALK = "codex {permissions} -c allow_login_shell=false"
+_CODEX_MEDIUM = "-c 'model_reasoning_effort=\"medium\"'"
 _MODEL = ("--model", "{model}")
 _RESUME = ("--resume", "{session}")
 
@@ -151,6 +193,8 @@ _PRESETS = (
         model=_MODEL,
         resume=_RESUME,
         permissions=CLAUDE,
+        interactive=_words("claude {permissions} {model} {resume} {context}"),
+        context=("--append-system-prompt", "{prompt}"),
         reader="claude",
         install=_npm("@anthropic-ai/claude-code"),
         # Its own retries can go on for minutes; the town has holds for that.
@@ -165,12 +209,14 @@ _PRESETS = (
         prompt="file",
         model=_MODEL,
         resume=_RESUME,
+        interactive=_words("auggie {model} {resume} {context}"),
         reader="auggie",
         install=_npm("@augmentcode/auggie"),
     ),
     Runtime(
         name="codex",
         argv=_words(_CODEX + " {model} {resume} -"),
+        interactive=_words(_CODEX_TALK + " {model} {resume} {context}"),
         model=("-m", "{model}"),
         resume=("resume", "{session}"),
         permissions=CODEX,
@@ -179,7 +225,8 @@ _PRESETS = (
     ),
     Runtime(
         name="codex-mini",
-        argv=_words(_CODEX + """ {model} -c 'model_reasoning_effort="medium"' {resume} -"""),
+        argv=_words(f"{_CODEX} {{model}} {_CODEX_MEDIUM} {{resume}} -"),
+        interactive=_words(f"{_CODEX_TALK} {{model}} {_CODEX_MEDIUM} {{resume}} {{context}}"),
         model=("-m", "{model}"),
         default_model="gpt-5.4-mini",
         resume=("resume", "{session}"),
@@ -196,6 +243,8 @@ _PRESETS = (
         model=_MODEL,
         resume=_RESUME,
         permissions=GEMINI,
+        interactive=_words("gemini {permissions} --skip-trust {model} {resume} {context}"),
+        context=("--prompt-interactive", "{prompt}"),
         reader="gemini",
         install=_npm("@google/gemini-cli"),
     ),
@@ -209,6 +258,8 @@ _PRESETS = (
         model=_MODEL,
         resume=("--resume={session}",),
         permissions=COPILOT,
+        interactive=_words("copilot {permissions} --no-auto-update {model} {resume} {context}"),
+        context=("--interactive", "{prompt}"),
         reader="copilot",
         install=_npm("@github/copilot"),
     ),
@@ -222,6 +273,7 @@ _PRESETS = (
         model=_MODEL,
         resume=_RESUME,
         permissions={"bypass": ("--force",)},
+        interactive=_words("cursor-agent {permissions} {model} {resume} {context}"),
         reader="claude",
         install="see https://cursor.com/cli for cursor-agent",
     ),
@@ -243,6 +295,8 @@ _PRESETS = (
         model=_MODEL,
         resume=("-s", "{session}"),
         permissions={"bypass": ("--auto",)},
+        interactive=_words("opencode {permissions} {model} {resume} {context}"),
+        context=("--prompt", "{prompt}"),
         reader="opencode",
         install=_npm("opencode-ai"),
     ),

@@ -26,6 +26,7 @@ _TEAM = re.compile(r"^Team: (.+)$", re.MULTILINE)
 _MEMBER = re.compile(r"^\s*([^\s(]+)")
 # The commands are indented lines; text of others that quotes one is not to be mistaken for them.
 _COMPLETE = re.compile(r"^[ \t]+tt task complete ([A-Za-z0-9]\S*) --result ", re.MULTILINE)
+_APPROVE = re.compile(r"^[ \t]+tt approve ([A-Za-z0-9]\S*)$", re.MULTILINE)
 _SEND = re.compile(r"^[ \t]+tt send NAME ", re.MULTILINE)
 _BUILT_ON = re.compile(r"^## (\S+), by (\S+)$", re.MULTILINE)
 _HEADING = re.compile(
@@ -48,6 +49,7 @@ class Part:
     sections: dict[str, str]
     task: str | None
     may_send: bool
+    reviews: str | None = None
     built_on: list[tuple[str, str]] = field(default_factory=list)
 
 
@@ -94,7 +96,8 @@ def read_prompt(prompt: str) -> Part:
     _, *pieces = _HEADING.split(prompt)
     sections = dict(zip(pieces[::2], map(str.strip, pieces[1::2]), strict=True))
     commands = _COMPLETE.findall(prompt)
-    if not commands and ("Your task" in sections or "Messages" not in sections):
+    reviews = _APPROVE.findall(prompt.rpartition("\n# When you are done\n")[2])
+    if not commands and not reviews and ("Your task" in sections or "Messages" not in sections):
         raise CannotPlay("the prompt names no `tt task complete ID` that would end the task")
     name, team = _NAME.search(prompt), _TEAM.search(prompt)
     members = [_MEMBER.match(member) for member in team[1].split(",")] if team else []
@@ -104,12 +107,16 @@ def read_prompt(prompt: str) -> Part:
         sections=sections,
         task=commands[-1] if commands else None,
         may_send=_SEND.search(prompt) is not None,
+        reviews=reviews[-1] if reviews else None,
         built_on=_BUILT_ON.findall(sections.get("Results it builds on", "")),
     )
 
 
 def play(part: Part, tell: Callable[[str], None], *, leaves: bool) -> str:
     """Do what the part asks for and give the final text. Raises CannotPlay."""
+    if part.reviews is not None:
+        tt("approve", part.reviews)
+        return f"{part.name} has approved {part.reviews}"
     if part.task is None:
         count = len([line for line in part.sections["Messages"].splitlines() if line.strip()])
         return f"{part.name} has read {count} lines of messages; nothing to do."

@@ -9,6 +9,7 @@ from typing import Any, get_args
 
 from tinytownd.domain.errors import BadInput
 from tinytownd.domain.names import PERMISSIONS, did_you_mean
+from tinytownd.quotas import CLI_KEYS
 from tinytownd.runtimes.catalogue import PRESETS, PromptBy, Runtime
 from tinytownd.runtimes.readers import READERS
 from tinytownd.settings import ENV_NAME
@@ -25,7 +26,7 @@ def from_table(name: str, table: Mapping[str, object]) -> Runtime:
 
     `command` and the fragments `model`, `resume` and those of `permissions` are text that is split
     as a shell would, or lists. Raises BadInput on an unknown key, a wrong type, or a new runtime
-    without a command.
+    without a command. What the table says of limits was read with the configuration.
     """
     preset = PRESETS.get(name)
     if preset is None and "command" not in table:
@@ -33,11 +34,14 @@ def from_table(name: str, table: Mapping[str, object]) -> Runtime:
         hint = 'add command = "…"' + (f"; {near}" if near else "")
         raise BadInput(f"agent_clis.{name} has no command", hint=hint)
     changes: dict[str, Any] = {}
+    known = (*_KEYS, *CLI_KEYS)
     for key, value in table.items():
+        if key in CLI_KEYS:
+            continue
         if key not in _KEYS:
             raise BadInput(
                 f"agent_clis.{name} has the unknown key {key!r}",
-                hint=did_you_mean(key, _KEYS) or f"known keys: {', '.join(_KEYS)}",
+                hint=did_you_mean(key, known) or f"known keys: {', '.join(known)}",
             )
         attribute, check = _KEYS[key]
         changes[attribute] = check(f"agent_clis.{name}.{key}", value)
@@ -50,16 +54,25 @@ def from_table(name: str, table: Mapping[str, object]) -> Runtime:
 
 def _complete(runtime: Runtime) -> Runtime:
     """Puts the fragments and the prompt where the command does not say: at its end, prompt last."""
-    argv = list(runtime.argv)
+    argv = _with_fragments(runtime, runtime.argv)
+    wanted = {"argument": "{prompt}", "file": "{prompt_file}"}.get(runtime.prompt)
+    if wanted and not any(wanted in element for element in argv):
+        argv.append(wanted)
+    interactive: list[str] = []
+    if runtime.interactive:
+        interactive = _with_fragments(runtime, runtime.interactive)
+        interactive += ["{context}"] * ("{context}" not in interactive)
+    return replace(runtime, argv=tuple(argv), interactive=tuple(interactive))
+
+
+def _with_fragments(runtime: Runtime, command: tuple[str, ...]) -> list[str]:
+    argv = list(command)
     argv += ["{permissions}"] * bool(
         any(runtime.permissions.values()) and "{permissions}" not in argv
     )
     argv += ["{model}"] * bool(runtime.model and "{model}" not in argv)
     argv += ["{resume}"] * bool(runtime.resume and "{resume}" not in argv)
-    wanted = {"argument": "{prompt}", "file": "{prompt_file}"}.get(runtime.prompt)
-    if wanted and not any(wanted in element for element in argv):
-        argv.append(wanted)
-    return replace(runtime, argv=tuple(argv))
+    return argv
 
 
 def _words(where: str, value: object) -> tuple[str, ...]:
@@ -141,6 +154,8 @@ _KEYS: Mapping[str, tuple[str, _Check]] = {
     "model": ("model", _fragment("model", "--model {model}")),
     "resume": ("resume", _fragment("session", "--resume {session}")),
     "permissions": ("permissions", _permissions),
+    "interactive": ("interactive", _command),
+    "context": ("context", _fragment("prompt", "--append-system-prompt {prompt}")),
     "reader": ("reader", _one_of(READERS)),
     "env": ("env", _env),
     "install": ("install", _text),

@@ -64,6 +64,8 @@ class TownStore:
     ) -> None:
         self.id = town_id
         self.last_event = "0-0"
+        #: Is told the events of a change once it is written; must not wait, nor raise.
+        self.heard: Callable[[list[dict[str, object]]], None] = lambda _: None
         self._client = client
         self._settle = settle
         self._policy = policy
@@ -284,6 +286,7 @@ class TownStore:
         self._revision = str(int(self._revision) + 1)
         self.last_event = last or self.last_event
         self._tell_watchers()
+        self.heard(change.events)
         return True
 
     def _tell_watchers(self) -> None:

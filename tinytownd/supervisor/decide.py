@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Literal
 
+from tinytownd.domain import budgets, rate_limits, usage
 from tinytownd.domain.agent import DESIRED, Agent
-from tinytownd.domain.message import Message, Round
+from tinytownd.domain.lines import next_of
+from tinytownd.domain.message import CONDUCTOR, KINDS, PERSON, Message, Round
 from tinytownd.domain.plan import SHELL
 from tinytownd.domain.task import Task
 from tinytownd.domain.town import Town
@@ -18,14 +21,16 @@ VERDICT_GRACE = 60.0
 FINAL_GRACE = 10.0
 #: Characters of messages in one prompt, about: 60,000 tokens, which every model in use can read.
 MOST_TEXT = 250_000
+HOUR_MS = 3_600_000
 
 
 @dataclass(frozen=True)
 class Begin:
-    """Start a round with this task and these messages."""
+    """Start a round with this task and these messages, on this CLI."""
 
     task: Task | None
     messages: tuple[Message, ...]
+    cli: str = ""
 
 
 @dataclass(frozen=True)
@@ -54,10 +59,17 @@ class Gone:
 
 
 Step = Begin | Move | Nudge | Sleep | Gone
+#: Whether a CLI can be started for an agent: it is there, and can be held to its permissions.
+Usable = Callable[[Agent, str], bool]
 
 
-def next_step(town: Town, agent_id: str) -> Step:
-    """What to do about an agent that has no round."""
+def any_cli(_agent: Agent, _cli: str) -> bool:
+    """For a decision that no fallback depends on."""
+    return True
+
+
+def next_step(town: Town, agent_id: str, usable: Usable = any_cli) -> Step:
+    """What to do about an agent that has no round; `usable` is asked about its fallbacks."""
     agent = town.agents.get(agent_id)
     if agent is None:
         return Gone()
@@ -68,35 +80,71 @@ def next_step(town: Town, agent_id: str) -> Step:
         return Move("start")
     if agent.state == "starting":
         return Move("rest")
-    return idle_step(town, agent) if agent.state == "idle" else Sleep()
+    return idle_step(town, agent, usable) if agent.state == "idle" else Sleep()
 
 
-def idle_step(town: Town, agent: Agent) -> Step:
-    """What an idle agent does: urgent work first, then older; nothing costs a token but work."""
+def idle_step(town: Town, agent: Agent, usable: Usable) -> Step:
+    """What an idle agent does, unless it may not start a round now."""
     if agent.max_rounds is not None and agent.rounds_since_start >= agent.max_rounds:
         return Move("kill", f"its {agent.max_rounds} rounds are used up")
-    if agent.hold_until is not None and agent.hold_until > town.now:
-        return Sleep(agent.hold_until)
+    if agent.over_budget:
+        return Sleep()
+    if town.meta.day_over:
+        again = usage.day_after(town.meta.day)
+        return Sleep(again) if budgets.over_for_today(town) else Nudge()
+    if not agent.is_held(town.now):
+        return work_step(town, agent, agent.cli)
+    fallbacks = (cli for cli in rate_limits.fallbacks(town, agent) if usable(agent, cli))
+    cli = next(fallbacks, None)
+    if cli is None:
+        return Sleep(rate_limits.next_look(town, agent))
+    return work_step(town, agent, cli)
+
+
+def work_step(town: Town, agent: Agent, cli: str) -> Step:
+    """What there is to do: urgent work first, then older; nothing costs a token but work."""
     queue = town.queue(agent.name)
     task = queue[0] if queue else None
     waiting = messages_for(town, agent, task)
+    if agent.is_conductor:
+        return conductor_step(town, waiting, cli)
     if task is not None or any(message.starts_round for message in waiting):
-        return Begin(task, waiting)
-    due = [task.not_before for task in town.ready(agent.name) if task.not_before is not None]
-    if not due:
+        command = task is not None and task.run is not None
+        return Begin(task, waiting, SHELL if command else cli)
+    times = (task.not_before for task in town.ready(agent.name) if task.not_before is not None)
+    due = min(times, default=None)
+    came_due = due is not None and due <= town.now
+    # The end of a hold, or a setting, may be all that makes it free for what is anybody's.
+    return Nudge() if came_due or next_of(town, agent) else Sleep(due)
+
+
+def conductor_step(town: Town, waiting: tuple[Message, ...], cli: str) -> Step:
+    """What the conductor's own agent does: a round for all that waits, so many in an hour.
+
+    They are spread over the hour; only a person does not wait.
+    """
+    asking = [message for message in waiting if message.starts_round]
+    if not asking or not town.policy.conductor:
         return Sleep()
-    return Nudge() if min(due) <= town.now else Sleep(min(due))
+    earlier = (one.started_at for one in reversed(town.rounds.values()) if one.agent == CONDUCTOR)
+    last = next(earlier, town.now + 1)
+    due = last + HOUR_MS // town.policy.conductor_rounds
+    # A round in the future is one from before the clock was set back.
+    if last > town.now or due <= town.now or any(one.sender == PERSON for one in asking):
+        return Begin(None, waiting, cli)
+    return Sleep(due)
 
 
 def messages_for(town: Town, agent: Agent, task: Task | None) -> tuple[Message, ...]:
     """The messages that a round with this task takes along, urgent ones first.
 
     As many as a prompt has room for, and one at least: the next round takes the rest. A round that
-    only runs a command reads none: they wait for one that does.
+    only runs a command reads none: they wait for one that does. A question is a person's to read.
     """
     if agent.cli == SHELL or (task is not None and task.run is not None):
         return ()
-    waiting = [message for message in town.inbox(agent.name) if message.state == "waiting"]
+    inbox = town.inbox(agent.name)
+    waiting = [one for one in inbox if one.state == "waiting" and one.sort in KINDS]
     waiting.sort(key=lambda m: (m.priority != "urgent", not m.starts_round, m.seq))
     sizes = accumulate(len(message.text) for message in waiting)
     fits = sum(size <= MOST_TEXT for size in sizes)

@@ -7,9 +7,12 @@ from typing import Protocol
 import structlog
 
 from tinytownd.config import Config
+from tinytownd.domain import gates
 from tinytownd.domain.agent import Agent
 from tinytownd.domain.errors import TownError
 from tinytownd.domain.message import Round
+from tinytownd.domain.names import PERMISSIONS
+from tinytownd.domain.task import Task
 from tinytownd.runtimes.catalogue import Runtime
 from tinytownd.settings import Limits
 from tinytownd.store.town import TownStore
@@ -50,9 +53,26 @@ class Host(Protocol):
         """After the round: every command that it wrote has been carried out."""
 
 
-def permissions(host: Host, agent: Agent) -> str:
-    """What the agent may do unasked: its own mode, else the town's; raises `TownError`."""
+def permissions(host: Host, agent: Agent, task: Task | None = None) -> str:
+    """What the agent may do unasked: its own mode, else the town's; raises `TownError`.
+
+    A check is not the agent's doing, but a command of whoever asked for it: it is held to nothing.
+    """
+    if task is not None and gates.is_check(task):
+        return PERMISSIONS[-1]
     return agent.permissions or host.config.town.permissions
+
+
+def counts(host: Host, cli: str) -> dict[str, int]:
+    """What a round on that CLI counts for, and how many of each may run at once (0: any).
+
+    No bounds while the settings are broken: nothing starts then.
+    """
+    try:
+        config = host.config
+        return {f"town {host.store.id}": config.limits.town_rounds, **config.quotas.rounds_of(cli)}
+    except TownError:
+        return {f"town {host.store.id}": 0, f"CLI {cli}": 0}
 
 
 def limits(host: Host, **about: object) -> Limits:

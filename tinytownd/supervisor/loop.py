@@ -6,20 +6,22 @@ import asyncio
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
 import structlog
 
-from tinytownd import wire
+from tinytownd import changes, wire
+from tinytownd.domain import budgets
 from tinytownd.domain.agent import Agent
 from tinytownd.domain.errors import TownError
 from tinytownd.domain.message import Round
 from tinytownd.domain.names import PRIORITIES
-from tinytownd.domain.plan import SHELL
 from tinytownd.domain.town import Town
 from tinytownd.redact import redact
 from tinytownd.supervisor import verdict
 from tinytownd.supervisor.decide import Begin, Gone, Move, Nudge, Sleep, Step, next_step
-from tinytownd.supervisor.host import Host, limits, permissions
+from tinytownd.supervisor.host import Host, counts, limits, permissions
 from tinytownd.supervisor.round import RoundRunner
 from tinytownd.supervisor.verdict import Ending, Retries
 
@@ -60,7 +62,7 @@ class Supervisor:
         await self._take_over()
         while True:
             self._wake.clear()
-            step = await self.host.store.view(lambda town: next_step(town, self.agent_id))
+            step = await self.host.store.view(self._next)
             match step:
                 case Gone():
                     return
@@ -70,6 +72,22 @@ class Supervisor:
                     await self._begin(step)
                 case _:
                     await self._step(step)
+
+    def _next(self, town: Town) -> Step:
+        return next_step(town, self.agent_id, self._usable)
+
+    def _usable(self, agent: Agent, cli: str) -> bool:
+        """Whether a fallback can be started now; one that cannot be is passed over."""
+        try:
+            runtime = self.host.runtime(cli)
+            runtime.allowing(permissions(self.host, agent))
+            why = self.host.missing(runtime) or self.host.shortage()
+        except TownError as error:
+            why = error.message
+        if why:
+            about = {"town": self.host.store.id, "agent": agent.name, "cli": cli}
+            log.warning("fallback.skipped", **about, error=redact(why))
+        return not why
 
     async def _sleep(self, until: int | None) -> None:
         left = SAFETY_TICK if until is None else (until - wire.now_ms()) / 1000
@@ -96,19 +114,28 @@ class Supervisor:
             if step.task
             else (min(PRIORITIES.index(m.priority) for m in step.messages), step.messages[0].seq)
         )
-        async with self.host.slots.slot(self.host.store.id, rank, age):
-            running = await self.host.store.transact(self._start)
+        needed = partial(counts, self.host, step.cli)
+        async with self.host.slots.slot(self.host.store.id, rank, age, needed):
+            base = await self._base()
+            running = await self.host.store.transact(lambda town: self._start(town, step.cli, base))
             if running is not None:
                 await self._follow(running, adopted=False)
 
-    def _start(self, town: Town) -> Round | None:
-        step = next_step(town, self.agent_id)
-        if not isinstance(step, Begin):
+    async def _base(self) -> str | None:
+        """The commit that work begins with which somebody will review, to compare it with then."""
+        step, where = await self.host.store.view(lambda town: (self._next(town), town.meta.dir))
+        if not isinstance(step, Begin) or step.task is None or step.task.review is None:
+            return None
+        return step.task.base or await asyncio.to_thread(changes.commit, Path(where))
+
+    def _start(self, town: Town, cli: str, base: str | None) -> Round | None:
+        step = self._next(town)
+        if not isinstance(step, Begin) or step.cli != cli:
+            # What is due by now runs on another CLI than the slot is for.
             return None
         agent = town.agents[self.agent_id]
-        cli = SHELL if step.task and step.task.run is not None else agent.cli
         try:
-            self.host.runtime(cli).allowing(permissions(self.host, agent))
+            self.host.runtime(cli).allowing(permissions(self.host, agent, step.task))
             why = self.host.shortage()
         except TownError as error:
             why = error.message
@@ -116,17 +143,18 @@ class Supervisor:
             # A mistake in a settings file, or a full disk, is nobody's failure: it waits.
             hold(town, agent, why)
             return None
-        return verdict.begin(town, agent, step, token=os.urandom(16).hex(), cli=cli)
+        token = os.urandom(16).hex()
+        return verdict.begin(town, agent, step, token=token, cli=cli, base=base)
 
     async def _take_over(self) -> None:
         """Follows the round that an earlier daemon started."""
         running = await self.host.store.view(lambda town: open_round(town, self.agent_id))
         if running is not None:
-            self.host.slots.adopt()
+            counted = self.host.slots.adopt(counts(self.host, running.cli))
             try:
                 await self._follow(running, adopted=True)
             finally:
-                self.host.slots.release()
+                self.host.slots.release(counted)
 
     async def _follow(self, running: Round, *, adopted: bool) -> None:
         runner = RoundRunner(self.host, self.agent_id, running, self._wake)
@@ -146,7 +174,7 @@ def hold(town: Town, agent: Agent, why: str) -> None:
     why = redact(why)
     if agent.hold_reason != why:
         town.event("agent.held", "daemon", agent=agent.name, text=why)
-    town.put(agent.but(hold_until=town.now + HOLD_MS, hold_reason=why, hold_named=False))
+    town.put(agent.held(town.now + HOLD_MS, why))
 
 
 def open_round(town: Town, agent_id: str) -> Round | None:
@@ -169,6 +197,7 @@ def carry_out(town: Town, agent_id: str, step: Step, broken: Callable[[Agent], s
     if agent is None or next_step(town, agent_id) != step:
         return
     if isinstance(step, Nudge):
+        budgets.new_day(town)
         town.touch(agent.name)
     elif isinstance(step, Move):
         move(town, agent, step, broken(agent) if step.event == "rest" else None)

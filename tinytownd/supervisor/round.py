@@ -10,15 +10,20 @@ from typing import Any
 
 import structlog
 
+from tinytownd import changes
+from tinytownd.domain import gates
 from tinytownd.domain.agent import Agent
 from tinytownd.domain.errors import TownError
 from tinytownd.domain.message import Round
+from tinytownd.domain.plan import SHELL
+from tinytownd.domain.task import Task
 from tinytownd.domain.town import Town
 from tinytownd.redact import hide, redact
 from tinytownd.runtimes.process import RoundFiles, RoundProcess, adopt, spawn
 from tinytownd.runtimes.readers import Reader, Transcript, reader
+from tinytownd.runtimes.readers.base import words
 from tinytownd.runtimes.verdict import verdict
-from tinytownd.supervisor import prompt
+from tinytownd.supervisor import brief, prompt
 from tinytownd.supervisor.decide import Clock, Limits, Stop, Watch, look
 from tinytownd.supervisor.host import Host, limits, permissions
 from tinytownd.supervisor.verdict import Ending
@@ -77,20 +82,22 @@ class RoundRunner:
 
     async def run(self) -> Ending:
         """Starts the round's process and follows it."""
-        agent, files, text = await self.host.store.view(self._prepare)
+        diff = await self._diff()
+        prepared = await self.host.store.view(lambda town: self._prepare(town, diff))
+        agent, task, files, text = prepared
         try:
             runtime = self.host.runtime(self.running.cli)
             env = await self.host.enter(agent, self.running)
             files.create()
             files.write(files.prompt, text)
             model = agent.model if runtime.name == agent.cli else None
-            mode = permissions(self.host, agent)
+            mode = permissions(self.host, agent, task)
             invocation = runtime.invocation(files.prompt, text, self.running.resumed, model, mode)
             process = spawn(files, invocation, cwd=Path(self.running.cwd), env=env)
         except TownError as error:
             # A mistake in a settings file is nobody's failure: it waits until that is mended.
             log.warning("round.not_started", **self._about, error=str(error))
-            return self._ending("limited", error=error.message)
+            return self._ending("limited", error=error.message, broken=True)
         except (OSError, ValueError) as error:
             log.warning("round.not_started", **self._about, error=str(error))
             return self._ending("failed", error=f"it could not be started: {error}")
@@ -99,7 +106,7 @@ class RoundRunner:
 
     async def take_over(self) -> Ending:
         """Follows a round that an earlier daemon started, or finds that it never was."""
-        agent, files, _ = await self.host.store.view(self._prepare)
+        agent, _, files, _ = await self.host.store.view(self._prepare)
         try:
             process = adopt(files, self.running.token)
         except (OSError, TownError) as error:
@@ -131,12 +138,26 @@ class RoundRunner:
             "round": int(running.id),
         }
 
-    def _prepare(self, town: Town) -> tuple[Agent, RoundFiles, str]:
+    async def _diff(self) -> str:
+        """What changed since the work began that this round reviews; "" for other rounds."""
+        base = await self.host.store.view(self._base)
+        return await asyncio.to_thread(changes.since, Path(self.running.cwd), base) if base else ""
+
+    def _base(self, town: Town) -> str | None:
+        task = town.tasks.get(self.running.task or "")
+        work = gates.gated(town, task) if task is not None and gates.is_review(task) else None
+        return work.base if work is not None else None
+
+    def _prepare(self, town: Town, diff: str = "") -> tuple[Agent, Task | None, RoundFiles, str]:
         agent = town.agents[self.agent_id]
         files = RoundFiles.of(Path(town.meta.dir), agent.name, self.running.id)
         messages = [town.messages[m] for m in self.running.messages if m in town.messages]
         task = town.tasks.get(self.running.task or "")
-        return agent, files, prompt.write(town, agent, task, messages, self.running.folded)
+        if agent.is_conductor:
+            text = brief.write(town, messages, self.running.folded)
+        else:
+            text = prompt.write(town, agent, task, messages, self.running.folded, diff)
+        return agent, task, files, text
 
     async def _follow(self, process: RoundProcess, form: str) -> Ending:
         tail = Tail(process.files.stdout, reader(form))
@@ -203,7 +224,9 @@ class RoundRunner:
     def _judge(
         self, transcript: Transcript, code: int | None, process: RoundProcess, stop: Stop | None
     ) -> Ending:
-        outcome = verdict(transcript, code, process.files.stderr_tail())
+        stderr = process.files.stderr_tail()
+        outcome = verdict(transcript, code, stderr)
+        command = self.running.cli == SHELL
         told = {
             "text": outcome.text,
             "session": outcome.session,
@@ -211,8 +234,11 @@ class RoundRunner:
             "output_tokens": outcome.output_tokens or None,
             "cost_usd": outcome.cost_usd,
             "cumulative": outcome.cumulative,
+            "printed": f"{outcome.text}\n{words(stderr)}".strip() if command else "",
         }
-        if stop is not None and stop.how != "over":
+        # What it had finished before it was interrupted is finished.
+        done = stop is not None and stop.how == "interrupted" and transcript.failed is False
+        if stop is not None and stop.how != "over" and not done:
             return self._ending(stop.how, error=stop.reason, **told)
         limited = "rate limit: " if outcome.kind == "limited" else ""
         return self._ending(
@@ -228,8 +254,9 @@ class RoundRunner:
         known = (self.running.token, *self.host.secrets())
         if isinstance(error := told.get("error"), str):
             told["error"] = redact(error[:ERROR_LIMIT], known)
-        if isinstance(text := told.get("text"), str):
-            told["text"] = hide(text, known)
+        for name in ("text", "printed"):
+            if isinstance(text := told.get(name), str):
+                told[name] = hide(text, known)
         return Ending(how, jitter=random.random(), **told)  # type: ignore[arg-type]
 
 

@@ -3,28 +3,42 @@
 from __future__ import annotations
 
 import asyncio
-import bisect
-from collections.abc import AsyncIterator, Callable
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+#: What a round counts for (a town, a CLI, an account), and how many of it may run at once; 0: any.
+Bounds = Mapping[str, int]
+
+
+def unbounded() -> Bounds:
+    """For a round that counts for nothing but the daemon."""
+    return {}
 
 
 @dataclass(eq=False)
 class _Waiter:
     rank: tuple[int, int]
     town: str
-    ready: asyncio.Future[None]
+    bounds: Callable[[], Bounds]
+    #: What it counts for, as soon as it may run.
+    ready: asyncio.Future[frozenset[str]] = field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
+    )
 
 
 class Slots:
-    """A semaphore by priority, then age, round-robin over towns within a priority.
+    """A semaphore by priority, then round-robin over towns, then age, with bounds within it.
 
-    `bound` is asked at every turn, so that a changed configuration counts at once.
+    The first one whose bounds leave room goes: a CLI that is full holds up nobody on another. All
+    bounds are asked at every turn, so that a changed configuration counts at once.
     """
 
     def __init__(self, bound: Callable[[], int]) -> None:
         self._bound = bound
         self._taken = 0
+        self._counts: Counter[str] = Counter()
         self._waiters: list[_Waiter] = []
         self._served: dict[str, int] = {}
         self._turn = 0
@@ -35,52 +49,54 @@ class Slots:
         return self._taken
 
     @asynccontextmanager
-    async def slot(self, town: str, priority: int, age: int) -> AsyncIterator[None]:
+    async def slot(
+        self, town: str, priority: int, age: int, bounds: Callable[[], Bounds] = unbounded
+    ) -> AsyncIterator[None]:
         """Holds a slot; lower numbers of `priority` and `age` come first."""
-        await self._acquire(town, priority, age)
+        counted = await self._acquire(_Waiter((priority, age), town, bounds))
         try:
             yield
         finally:
-            self.release()
+            self.release(counted)
 
-    async def _acquire(self, town: str, priority: int, age: int) -> None:
-        if self._taken < self._bound() and not self._waiters:
-            self._take(town)
-            return
-        waiter = _Waiter((priority, age), town, asyncio.get_running_loop().create_future())
-        bisect.insort(self._waiters, waiter, key=lambda one: one.rank)
+    async def _acquire(self, waiter: _Waiter) -> frozenset[str]:
+        self._waiters.append(waiter)
+        self._pass_on()
         try:
-            await waiter.ready
+            return await waiter.ready
         except asyncio.CancelledError:
             if waiter in self._waiters:
                 self._waiters.remove(waiter)
             else:
-                self.release()
+                self.release(waiter.ready.result())
             raise
 
     def _pass_on(self) -> None:
-        while self._taken < self._bound():
-            # One that was cancelled in this very turn of the loop is in the list still.
-            waiting = [waiter for waiter in self._waiters if not waiter.ready.done()]
-            if not waiting:
-                return
-            best = waiting[0].rank[0]
-            first = [waiter for waiter in waiting if waiter.rank[0] == best]
-            chosen = min(first, key=lambda w: (self._served.get(w.town, 0), w.rank))
+        while self._taken < self._bound() and (chosen := self._next()) is not None:
             self._waiters.remove(chosen)
-            self._take(chosen.town)
-            chosen.ready.set_result(None)
+            self._turn += 1
+            self._served[chosen.town] = self._turn
+            chosen.ready.set_result(self.adopt(chosen.bounds()))
 
-    def _take(self, town: str) -> None:
-        self._turn += 1
-        self._served[town] = self._turn
+    def _next(self) -> _Waiter | None:
+        """The first in line that its bounds let run."""
+        # One that was cancelled in this very turn of the loop is in the list still.
+        waiting = [waiter for waiter in self._waiters if not waiter.ready.done()]
+        waiting.sort(key=lambda w: (w.rank[0], self._served.get(w.town, 0), w.rank))
+        return next((waiter for waiter in waiting if self._fits(waiter.bounds())), None)
+
+    def _fits(self, bounds: Bounds) -> bool:
+        return all(not bound or self._counts[what] < bound for what, bound in bounds.items())
+
+    def adopt(self, counted: Iterable[str] = ()) -> frozenset[str]:
+        """Counts a round, also one that ran before this daemon came, and what it counts for."""
+        counted = frozenset(counted)
         self._taken += 1
+        self._counts.update(counted)
+        return counted
 
-    def adopt(self) -> None:
-        """Counts a round that ran before this daemon came; its end frees the slot."""
-        self._taken += 1
-
-    def release(self) -> None:
+    def release(self, counted: Iterable[str] = ()) -> None:
         """Gives a slot back, also one that was counted by `adopt`."""
         self._taken -= 1
+        self._counts.subtract(counted)
         self._pass_on()

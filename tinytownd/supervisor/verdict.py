@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from tinytownd.domain import gates, rules
+from tinytownd.domain import budgets, gates, rate_limits, rules, usage
 from tinytownd.domain.agent import DESIRED, Agent
 from tinytownd.domain.message import Round
+from tinytownd.domain.plan import SHELL
+from tinytownd.domain.rate_limits import RateLimit
 from tinytownd.domain.task import Task
 from tinytownd.domain.town import Town
 from tinytownd.supervisor.decide import Begin
-
-#: A rate limit without a reset time: 1 minute, doubling to 30. One with a time is believed for at
-#: most a day, and gets up to a tenth of jitter so that agents do not all come back at once.
-LIMIT_FIRST_MS, LIMIT_LONGEST_MS, LIMIT_CLAMP_MS = 60_000, 30 * 60_000, 24 * 3_600_000
-#: The longest hold with its jitter, in milliseconds.
-LONGEST_HOLD_MS = LIMIT_CLAMP_MS * 11 // 10
 
 
 @dataclass(frozen=True)
@@ -24,7 +20,8 @@ class Ending:
     """What a round came to. `how`: completed, failed, limited, interrupted or unknown.
 
     With `cumulative`, tokens are the whole session's so far. `jitter` is a number from 0 to 1 that
-    the caller drew.
+    the caller drew. `printed` is the end of what a command put out, on both streams. `broken`: it
+    is `limited` by a mistake in the settings, not by its CLI.
     """
 
     how: str
@@ -38,6 +35,8 @@ class Ending:
     cost_usd: float | None = None
     cumulative: bool = False
     jitter: float = 0.0
+    printed: str = ""
+    broken: bool = False
 
 
 @dataclass(frozen=True)
@@ -54,8 +53,13 @@ class Retries:
         return int(pause * (1 + jitter / 10))
 
 
-def begin(town: Town, agent: Agent, work: Begin, *, token: str, cli: str) -> Round:
-    """Records a round about to start: the intent, before any process exists."""
+def begin(
+    town: Town, agent: Agent, work: Begin, *, token: str, cli: str, base: str | None = None
+) -> Round:
+    """Records a round about to start: the intent, before any process exists.
+
+    `base` is the commit that the task begins with, where it is to be reviewed.
+    """
     number = str(town.next_id("rounds"))
     task = work.task
     command = task is not None and task.run is not None
@@ -66,6 +70,7 @@ def begin(town: Town, agent: Agent, work: Begin, *, token: str, cli: str) -> Rou
         started = task.started_at if task.started_at is not None else town.now
         attempts = task.attempts + 1
         task = task.advance("start", round=number, attempts=attempts, started_at=started)
+        task = task.but(base=task.base or (base if task.review is not None else None))
         town.put(task)
         town.event("task.started", agent.name, task=task.id, agent=agent.name, round=int(number))
     running = Round(
@@ -76,7 +81,8 @@ def begin(town: Town, agent: Agent, work: Begin, *, token: str, cli: str) -> Rou
         messages=tuple(message.id for message in work.messages),
         cli=cli,
         cwd=town.meta.dir,
-        resumed=agent.session,
+        # The conductor's agent is told all it needs to know, each time: a session only costs.
+        resumed=None if agent.is_conductor or cli != agent.cli else agent.session,
         attempt=task.attempts if task else 0,
         folded=0 if command else agent.folded,
         started_at=town.now,
@@ -86,14 +92,24 @@ def begin(town: Town, agent: Agent, work: Begin, *, token: str, cli: str) -> Rou
     agent = agent.but(rounds=agent.rounds + 1, rounds_since_start=agent.rounds_since_start + 1)
     town.put(agent.advance("work", town.now, round=number, task=running.task, folded=left))
     town.event("round.started", agent.name, round=int(number), agent=agent.name, task=running.task)
+    if stands_in(agent, running):
+        why = f"{agent.cli} is at a rate limit: this round is on {cli}"
+        town.event("agent.fell_back", "daemon", agent=agent.name, task=running.task, text=why)
     return running
+
+
+def stands_in(agent: Agent, running: Round) -> bool:
+    """Whether a round runs on another CLI than its agent's own, whose limit it waits for."""
+    return running.cli not in (agent.cli, SHELL)
 
 
 def finish(town: Town, running: Round, ending: Ending, retries: Retries) -> None:
     """Records a round's end: its task, its messages, the agent and the usage in one change."""
-    agent = town.agent(running.agent)
     spoken = running.verdict_at is not None
-    before = tokens_before(town, running, ending)
+    tokens_in, tokens_out = used(town, running, ending)
+    tokens, usd = (tokens_in or 0) + (tokens_out or 0), ending.cost_usd or 0.0
+    budgets.new_day(town)
+    usage.add(town, running, tokens, usd)
     settle_task(town, running, ending, retries)
     settle_messages(town, running, acknowledged=spoken or ending.how == "completed")
     town.put(
@@ -102,20 +118,27 @@ def finish(town: Town, running: Round, ending: Ending, retries: Retries) -> None
             error=None if spoken else ending.error,
             ended_at=town.now,
             session=ending.session,
-            input_tokens=less(ending.input_tokens, before[0]),
-            output_tokens=less(ending.output_tokens, before[1]),
+            input_tokens=tokens_in,
+            output_tokens=tokens_out,
             cost_usd=ending.cost_usd,
         )
     )
     town.event(
         "round.ended",
-        agent.name,
+        running.agent,
         round=int(running.id),
-        agent=agent.name,
+        agent=running.agent,
         task=running.task,
         text="completed" if spoken else f"{ending.how}: {ending.error}" if ending.error else None,
     )
-    settle_agent(town, agent, running, ending, retries)
+    settle_agent(town, running, ending, retries)
+    budgets.judge(town, running, tokens, usd)
+
+
+def used(town: Town, running: Round, ending: Ending) -> tuple[int | None, int | None]:
+    """Tokens that went in and came out in this round alone; None where the CLI did not say."""
+    before = tokens_before(town, running, ending)
+    return less(ending.input_tokens, before[0]), less(ending.output_tokens, before[1])
 
 
 def tokens_before(town: Town, running: Round, ending: Ending) -> tuple[int, int]:
@@ -146,6 +169,7 @@ def settle_task(town: Town, running: Round, ending: Ending, retries: Retries) ->
             about = {"task": task.id, "round": int(running.id), "text": text}
             town.event("result.refused", running.agent, agent=running.agent, **about)
         return
+    ending = said(task, ending)
     # The process is over: there is nobody left whom the rules would have to stop.
     if ending.how == "completed":
         gates.hand_in(town, task.but(round=None), running.agent, ending.text or None)
@@ -159,7 +183,15 @@ def settle_task(town: Town, running: Round, ending: Ending, retries: Retries) ->
         about = {"task": task.id, "agent": task.agent, "text": ending.error}
         town.event("task.retrying", "daemon", **about)
     else:
-        gates.fail(town, task.but(round=None), "daemon", ending.error or "it failed")
+        reason = ending.error or "it failed"
+        gates.fail(town, task.but(round=None), "daemon", reason, ending.printed)
+
+
+def said(task: Task, ending: Ending) -> Ending:
+    """What an ending means for a gate: silence is no review, and a check's result is its output."""
+    if ending.how == "completed" and gates.is_review(task):
+        return replace(ending, how="failed", error="it gave no verdict")
+    return replace(ending, text=ending.printed) if gates.is_check(task) else ending
 
 
 def may_try_again(task: Task, ending: Ending, retries: Retries) -> bool:
@@ -188,32 +220,32 @@ def settle_messages(town: Town, running: Round, *, acknowledged: bool) -> None:
             town.event("message.returned", "daemon", message=message.id, agent=message.to)
 
 
-def settle_agent(
-    town: Town, agent: Agent, running: Round, ending: Ending, retries: Retries
-) -> None:
+def settle_agent(town: Town, running: Round, ending: Ending, retries: Retries) -> None:
     """The agent after its round: at rest, held, broken, or where a person wants it."""
-    agent = agent.but(round=None, task=None)
+    agent = town.agent(running.agent).but(round=None, task=None)
+    away = stands_in(agent, running)
     if ending.session_lost:
         agent = agent.but(session=None)
-    elif ending.session is not None:
+    elif ending.session is not None and not away:
         agent = agent.but(session=ending.session)
-    spoken = running.verdict_at is not None
     if ending.how == "limited":
         # Also after a verdict: the next round would meet the same limit.
-        agent = held_by_limit(town, agent, ending)
-    elif ending.how == "completed" or spoken:
-        agent = agent.but(failures=0, hold_until=None, hold_reason=None)
+        agent = held_by_limit(town, agent, running, ending)
+    elif ending.how == "completed" or running.verdict_at is not None:
+        # A hold that is not over is that of a limit: another agent met it, or this round stood in.
+        agent = agent if agent.on_hold(town.now) else agent.freed()
+        agent = agent.but(failures=agent.failures if away else 0)
     elif ending.how != "interrupted" and not ending.session_lost:
         agent = agent.but(failures=agent.failures + 1)
-        if running.task is None:
-            pause = retries.pause(agent.failures, ending.jitter)
-            agent = agent.but(
-                hold_until=town.now + pause, hold_reason=ending.error, hold_named=False
-            )
-            if agent.failures >= retries.attempts:
-                town.put(agent.advance("break", town.now))
-                about = {"agent": agent.name, "text": ending.error}
-                town.event("agent.error", "daemon", **about)
+        last = agent.failures >= retries.attempts
+        if away:
+            # What fails as often waits for the agent's own CLI, rather than for a person.
+            agent = agent.but(limited=agent.limited and not last)
+        elif running.task is None:
+            agent = held_by_failure(town, agent, ending, retries)
+            if last:
+                town.put(agent.advance("break", town.now, hold_reason=ending.error))
+                town.event("agent.error", "daemon", agent=agent.name, text=ending.error)
                 return
     town.put(agent.advance(rest_event(agent), town.now))
 
@@ -223,15 +255,20 @@ def rest_event(agent: Agent) -> str:
     return DESIRED[agent.desired][1] if agent.desired in DESIRED else "rest"
 
 
-def held_by_limit(town: Town, agent: Agent, ending: Ending) -> Agent:
-    """The agent with a hold until its limit's reset, or for a while that doubles."""
-    failures = agent.failures + 1
-    pause = min(LIMIT_FIRST_MS * 2 ** min(failures - 1, 10), LIMIT_LONGEST_MS)
-    if ending.resets_at is not None:
-        named = int(ending.resets_at.timestamp() * 1000) - town.now
-        pause = max(1_000, min(named, LIMIT_CLAMP_MS))
-    until = town.now + int(pause * (1 + ending.jitter / 10))
-    reason = ending.error or "rate limit"
-    town.event("agent.held", "daemon", agent=agent.name, text=reason)
-    named_it = ending.resets_at is not None
-    return agent.but(failures=failures, hold_until=until, hold_reason=reason, hold_named=named_it)
+def held_by_limit(town: Town, agent: Agent, running: Round, ending: Ending) -> Agent:
+    """The agent after a limit, with all others on its CLI; a broken setting is its own alone."""
+    named = ending.resets_at
+    resets_at = int(named.timestamp() * 1000) if named is not None else None
+    limit = RateLimit(ending.error or "rate limit", resets_at, ending.jitter)
+    if not ending.broken:
+        return rate_limits.met(town, agent, running.cli, limit)
+    agent = agent.but(failures=agent.failures + 1)
+    town.event("agent.held", "daemon", agent=agent.name, text=limit.why)
+    return agent.held(limit.until(town.now, agent.failures), limit.why)
+
+
+def held_by_failure(town: Town, agent: Agent, ending: Ending, retries: Retries) -> Agent:
+    """The agent with a pause before it tries its messages again, unless it waits longer anyway."""
+    until = town.now + retries.pause(agent.failures, ending.jitter)
+    waits = agent.on_hold(town.now) and (agent.hold_until or 0) > until
+    return agent if waits else agent.held(until, ending.error)

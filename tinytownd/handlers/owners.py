@@ -1,0 +1,98 @@
+"""Who is to do a task: an agent, any agent of a role, or nobody: the backlog."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from tinytownd.domain import gates, team
+from tinytownd.domain.errors import Conflict
+from tinytownd.domain.names import RESERVED, ROLE, check_role
+from tinytownd.domain.plan import SHELL
+from tinytownd.domain.task import Task
+from tinytownd.domain.town import Town
+from tinytownd.handlers.registry import Context
+
+#: What stands for nobody where an owner can be named.
+BACKLOG = "backlog"
+
+
+class Owner(NamedTuple):
+    """An agent by its name, or a role; nobody where there is neither."""
+
+    agent: str | None = None
+    role: str | None = None
+
+    def __str__(self) -> str:
+        """As it is typed."""
+        return self.agent or (BACKLOG if self.role is None else f"{ROLE}{self.role}")
+
+
+def owner_of(task: Task) -> Owner:
+    """Who is to do a task; a role's task that went to an agent is that agent's."""
+    return Owner(task.agent, task.role if task.agent is None else None)
+
+
+def named_owner(ctx: Context, task: Task, name: str) -> Owner:
+    """The owner that is named for a task.
+
+    Raises `NotFound`, `Conflict` for a group's, `BadInput` for one that would review it.
+    """
+    if task.group:
+        raise Conflict(f"{task.id} is a group: nobody executes it")
+    owner = taker(ctx.town, name, task.run)
+    gates.check_reviewer(task.review, owner.agent)
+    return owner
+
+
+def taker(town: Town, name: str, run: str | None) -> Owner:
+    """An agent or a role in the team's own spelling, if it can do such a task.
+
+    A shell runs commands only, and is of no role. Raises `NotFound`, `Conflict`, `BadInput`.
+    """
+    if name.startswith(ROLE):
+        role = check_role(name.removeprefix(ROLE))
+        return Owner(role=team.least_loaded(town, role).role)
+    agent = town.agent(name)
+    if agent.is_conductor:
+        raise Conflict("the conductor takes no tasks", hint='tt send conductor "…"')
+    if agent.cli == SHELL and run is None:
+        raise Conflict(
+            f"{agent.name} runs commands, and this is a text",
+            hint='a command is a task with run = "…" in tasks.toml',
+        )
+    return Owner(agent=agent.name)
+
+
+def hand_over(ctx: Context, task: Task, owner: Owner, why: str | None = None) -> None:
+    """Gives a task that has not started to another owner."""
+    pause = task.not_before if owner.agent is not None else None
+    given = taken_back(task).but(agent=owner.agent, role=owner.role, not_before=pause)
+    ctx.town.put(given)
+    about = {"task": task.id, "agent": str(owner), "text": why}
+    ctx.town.event("task.moved", ctx.speaker.name, **about)
+
+
+def not_started(task: Task, done: str) -> Task:
+    """The task itself, or `Conflict` when it has started."""
+    if task.state not in ("pending", "assigned"):
+        raise Conflict(
+            f"task {task.id} is {task.state}: it cannot be {done} any more",
+            hint=f"tt task show {task.id}",
+        )
+    return task
+
+
+def taken_back(task: Task) -> Task:
+    """The task before it was handed out."""
+    return task.advance("release") if task.state == "assigned" else task
+
+
+def name_for(town: Town, role: str) -> str:
+    """A free name for an agent of a role: the role itself, if it can be one."""
+    base = re.sub(r"[^A-Za-z0-9_-]+", "-", role).strip("-_")[:60] or "agent"
+    number, name = 1, base
+    while name.lower() in RESERVED or town.find_agent(name) is not None:
+        number += 1
+        name = f"{base}-{number}"
+    return name
