@@ -14,7 +14,7 @@ STORE_TESTS = $(wildcard tests/store)
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help .venv demo check check-format check-lint check-types check-imports check-code \
-	test test-store-redis7 test-real fuzz torture torture-short soak bench-durability clean
+	test test-store-redis7 test-real fuzz torture torture-short soak patterns bench-durability clean
 
 help: ## This list
 	@echo 'make TARGET, where TARGET is one of:'
@@ -91,6 +91,9 @@ test-store-redis7: $(VENV)/.dev ## The store's tests against redis-server 7.0, t
 test-real: $(VENV)/.dev ## Real agent CLIs, from npm, against a loopback model server
 	$(BIN)/python tests/real/install.py
 	$(PYTEST) -n 2 tests/real
+
+patterns: $(VENV)/.dev ## Carries out every pattern of docs/patterns.md and writes down what its rounds are told
+	$(BIN)/python -m tests.patterns
 
 bench-durability: $(VENV)/.dev ## What redis.durability costs, as a table for docs/configuration.md
 	$(BIN)/python -m tests.benchmarks.durability

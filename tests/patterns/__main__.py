@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 from tests.e2e.town import CONFIG, Home
-from tests.patterns.cases import CASES, prompts, told
+from tests.patterns.all import CASES, prompts, told
 from tests.patterns.overhead import PROMPTS, file_of, table
 
 
@@ -24,7 +24,9 @@ def main() -> None:
             try:
                 town = home.town(home.path / "work" / "town")
                 case.drive(town)
-                file_of(name).write_text(told(prompts(town)))
+                found = prompts(town)
+                assert len(found) == case.rounds, f"{name}: {len(found)} rounds"
+                file_of(name).write_text(told(found))
             finally:
                 home.end()
     print(table(), end="")

@@ -47,10 +47,12 @@ def case(name: str, rounds: int, settings: str = "") -> Callable[[Callable[..., 
 
 
 def prompts(town: TownUnderTest) -> list[Prompt]:
-    """All prompts of a town, by task and then by round."""
+    """All that models were told in a town, by task and then by round."""
     found = []
     for file in (town.directory / ".tt" / "rounds").glob("*/*/prompt.md"):
         text = file.read_text()
+        if not text.startswith("You are "):  # a command: no model hears of it
+            continue
         task = re.search(r"^# Your task: (\S+)", text, re.MULTILINE)
         number = int(file.parent.name)
         found.append(Prompt(file.parts[-3], number, task[1] if task else "-", text))

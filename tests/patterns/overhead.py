@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.patterns.cases import CASES
+from tests.patterns.all import CASES
 
 PROMPTS = Path(__file__).with_name("prompts")
 #: About so many bytes of English are one token.

@@ -12,7 +12,7 @@ import pytest
 
 from tests.e2e.conftest import make_home, shared_home
 from tests.e2e.town import Home
-from tests.patterns.cases import CASES, prompts, told
+from tests.patterns.all import CASES, prompts, told
 from tests.patterns.overhead import file_of, table
 
 __all__ = ["make_home", "shared_home"]
