@@ -40,7 +40,7 @@ DOC = keys.__doc__ or ""
 
 
 def test_the_table_of_keys_can_be_read() -> None:
-    assert len(patterns()) == 9
+    assert len(patterns()) == 10
 
 
 async def test_a_busy_town_leaves_only_keys_of_the_table(

@@ -6,7 +6,8 @@ ever enters a key: names, task ids and texts are fields and values.
 | key | type | written by | lifetime |
 | --- | --- | --- | --- |
 | `tt:{id}:town` | hash: revision, tx, meta, format | daemon | the town's |
-| `tt:{id}:agents`, `:tasks`, … | hash: id → JSON; see `RECORD_KINDS` | daemon | the town's |
+| `tt:{id}:agents`, `:tasks`, `:messages`, `:rounds` | hash: id → JSON | daemon | the town's |
+| `tt:{id}:plans` | hash: id → JSON | daemon | the town's |
 | `tt:{id}:events` | stream: event | daemon | the last 100,000, about |
 | `tt:{id}:commands` | stream: a command's fields | people | until answered |
 | `tt:{id}:commands:<agent id>` | the same | that agent | until answered |
