@@ -34,7 +34,7 @@ COMMANDS = {
     "spawn": Entry("agents", "Add an agent to the team."),
     "list": Entry("agents", "Show the team."),
     "status": Entry("towns", "Show the town: who works on what, what waits, what is done."),
-    "assign": Entry("tasks", "Give an agent a task."),
+    "assign": Entry("tasks", "Give an agent a task, or any agent of a role."),
     "task": Entry("tasks", "Look at tasks and change them."),
     "approve": Entry("people", "Let a task start, or accept its result."),
     "reject": Entry("people", "Do not let a task start, or send its result back."),

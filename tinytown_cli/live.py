@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
-from tinytown_cli import client, events, output, typed, wording
+from tinytown_cli import client, events, output, places, typed, wording
 from tinytown_cli.options import chosen
 from tinytown_cli.progress import is_decisive, is_over
 from tinytown_cli.screen import Screen
@@ -131,13 +131,17 @@ class Frames:
         return True
 
     def show(self, status: client.Data) -> None:
-        self._screen.show(frame(status, list(self._recent), shutil.get_terminal_size().lines))
+        width, height = shutil.get_terminal_size()
+        self._screen.show(frame(status, list(self._recent), height, width))
 
 
-def frame(status: client.Data, recent: list[events.Event], height: int) -> list[str]:
+def frame(
+    status: client.Data, recent: list[events.Event], height: int, width: int = 80
+) -> list[str]:
     """The picture: progress, tasks, team, last events; at most so many lines. Pure."""
     plan = status["conductor"]["plan"]
-    top = [*_progress(plan), ""]
+    recent = recent[-max(height // 4, 1) :]
+    top = [_progress(plan, width), ""]
     team = ["", output.paint("Team", "dim"), *(_agent(agent) for agent in status["agents"])]
     last = ["", *(events.line(event) for event in recent)] if recent else []
     room = max(height - len(top) - len(last) - 2, 4)
@@ -147,14 +151,19 @@ def frame(status: client.Data, recent: list[events.Event], height: int) -> list[
     return [*top, *tasks, *team, *last]
 
 
-def _progress(plan: client.Data) -> Iterator[str]:
+def _progress(plan: client.Data, width: int) -> str:
+    """The plan's name, as much of it as there is room for, a bar, and the counts."""
     done, total = plan["completed"], plan["total"]
-    filled = _BAR_CELLS * done // total if total else 0
-    bar = output.paint("█" * filled, "green") + output.paint("░" * (_BAR_CELLS - filled), "dim")
-    failed = output.paint(f", {plan['failed']} failed", "red") if plan["failed"] else ""
+    cells = _BAR_CELLS if width > 3 * _BAR_CELLS else _BAR_CELLS // 4
+    filled = cells * done // total if total else 0
+    bar = output.paint("█" * filled, "green") + output.paint("░" * (cells - filled), "dim")
+    failed = f", {plan['failed']} failed" if plan["failed"] else ""
     running = f", {plan['running']} running" if plan["running"] else ""
-    name = output.first_line(plan["description"]) or "Plan"
-    yield f"{output.paint(name, 'bold')}  {bar}  {done} of {total} done{running}{failed}"
+    counts = f"{done} of {total} done{running}"
+    plain = "Plan" if plan["name"] == places.MAIN else f"Plan {plan['name']}"
+    room = width - cells - len(counts + failed) - 5
+    name = output.fit(output.first_line(plan["description"]) or plain, max(room, 10))
+    return f"{output.paint(name, 'bold')}  {bar}  {counts}{output.paint(failed, 'red')}"
 
 
 def _tasks(tasks: list[client.Data], room: int) -> Iterator[str]:

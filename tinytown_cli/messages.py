@@ -104,7 +104,8 @@ def _read(agent: str | None, everyone: bool) -> None:
     reply = client.town("message.read", agent=agent)
     lines = list(_listed(reply["messages"]))
     if reply["left"]:
-        lines.append(f"{reply['left']} more stay there: tt inbox {agent}")
+        left = "1 more stays" if reply["left"] == 1 else f"{reply['left']} more stay"
+        lines.append(f"{left} there: tt inbox {agent}")
     output.show(reply["messages"], lines)
 
 

@@ -71,7 +71,7 @@ def read(file: Path | None = None, *, missing: str | None = None) -> str:
         if file.name == places.PLAN:
             why, hint = f"there is no {file.name} in this town", "tt plan --init"
         else:
-            why, hint = f"there is no file {file}", f"tt plan --init --file {file}"
+            why, hint = f"there is no {file}", f"tt plan --init --file {file}"
         raise NotFound(why, hint=hint) from None
     except OSError as error:
         raise BadInput(f"{file} cannot be read: {error.strerror}") from None

@@ -9,6 +9,7 @@ import contextlib
 import select
 import shutil
 import socket
+import textwrap
 import time
 from typing import Self
 
@@ -90,6 +91,8 @@ class Talk:
         match event:
             case {"event": "message.sent", "agent": agent} if agent == PERSON:
                 self._receive(event)
+            case {"event": "message.read", "agent": agent} if agent == PERSON:
+                pass  # that was us, or another view
             case {"event": "message.acknowledged", "message": message}:
                 self._asked.discard(message)
                 return False
@@ -120,18 +123,15 @@ class Talk:
         return told
 
     def _show(self, message: client.Data) -> None:
-        self._screen.above(_letter(message["from"], message["sent_at"], message["text"]))
+        self._screen.above(letter(message["from"], message["sent_at"], message["text"]))
 
     def _take_in(self) -> None:
         keys = self._keys.read()
-        try:
-            if not keys:
-                raise EOFError
-            for text in self._line.feed(keys):
-                if text.strip():
-                    self._send(text)
-        except EOFError:
-            raise KeyboardInterrupt from None
+        for text in self._line.feed(keys):
+            if text.strip():
+                self._send(text)
+        if self._line.ended or not keys:
+            raise KeyboardInterrupt  # Ctrl-D, or a terminal that is gone, leaves as Ctrl-C does
         self._draw()
 
     def _send(self, text: str) -> None:
@@ -144,7 +144,7 @@ class Talk:
             self._line.text = text
             return
         self._asked.add(sent["id"])
-        self._screen.above(_letter("you", sent["sent_at"], text))
+        self._screen.above(letter("you", sent["sent_at"], text))
 
     def _draw(self) -> None:
         if self._line.text:
@@ -167,10 +167,23 @@ def tail(text: str, width: int) -> str:
     return f"…{end}"
 
 
-def _letter(sender: str, sent_at: str, text: str) -> list[str]:
-    first, *rest = output.clean(text).splitlines() or [""]
-    head = output.paint(output.clock(sent_at), "dim")
-    return [f"{head} {output.paint(f'{sender}:', 'bold')} {first}", *(f"  {one}" for one in rest)]
+def letter(sender: str, sent_at: str, text: str) -> list[str]:
+    """A message, wrapped to the terminal's width between its words."""
+    width = shutil.get_terminal_size().columns - 1
+    clock, name = output.clock(sent_at), f"{sender}:"
+    # The head is measured without its colours.
+    first, *rest = (f"{clock} {name} {output.clean(text).strip()}").splitlines()
+    lines = [
+        *_wrapped(first, width),
+        *(one for line in rest for one in _wrapped(f"  {line}", width)),
+    ]
+    head = f"{output.paint(clock, 'dim')} {output.paint(name, 'bold')}"
+    return [head + lines[0].removeprefix(f"{clock} {name}"), *lines[1:]]
+
+
+def _wrapped(line: str, width: int) -> list[str]:
+    indent = " " * (len(line) - len(line.lstrip()) + 2)
+    return textwrap.wrap(line, max(width, 20), subsequent_indent=indent) or [""]
 
 
 def _deed(event: events.Event) -> str:

@@ -32,18 +32,17 @@ class Line:
 
     def __init__(self) -> None:
         self.text = ""
+        #: Whether Ctrl-D was pressed where nothing was typed; no key counts after it.
+        self.ended = False
         self._decode = codecs.getincrementaldecoder("utf-8")("replace").decode
         self._ahead = ""
         self._pasting = False
 
     def feed(self, data: bytes) -> list[str]:
-        """Takes keys in; the lines that they finish. Raises `EOFError` for Ctrl-D on nothing.
-
-        The ends of lines within a paste do not end this one.
-        """
+        """Takes keys in; the lines that they finish. Within a paste, a line's end is text."""
         self._ahead += self._decode(data)
         finished: list[str] = []
-        while self._ahead and not _BEGUN.fullmatch(self._ahead):
+        while self._ahead and not self.ended and not _BEGUN.fullmatch(self._ahead):
             if sequence := _SEQUENCE.match(self._ahead):
                 self._pasting = {_PASTE: True, _PASTED: False}.get(sequence[0], self._pasting)
                 self._ahead = self._ahead[sequence.end() :]
@@ -63,7 +62,7 @@ class Line:
         elif key == _WIPE:
             self.text = ""
         elif key == _END and not self.text:
-            raise EOFError
+            self.ended = True
         elif key.isprintable() or key == "\t":
             self.text += key
 

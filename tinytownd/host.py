@@ -370,3 +370,5 @@ def _moved(town: Town, directory: Path) -> None:
     town.event("town.moved", "daemon", text=str(directory))
     for agent in list(town.agents.values()):
         town.put(agent.but(session=None))
+        if (running := town.rounds.get(agent.round or "")) is not None:
+            town.put(running.but(afresh=True))

@@ -25,7 +25,7 @@ PRINTS = {
     "Sequential": r"t1 completed\nt2 completed",
     "Parallel": r"(?s)(?=.*backend is done: )(?=.*frontend is done: ).+",
     "Fan-out, fan-in": r".+",
-    "Messages": r"developer says: The login is built",
+    "Messages": r"person → developer acknowledged\ndeveloper says: The login is built",
     "A plan": r"(?s).* plan\.completed \ncompleted \[\('design', 'completed'\), \('build', 'comp.+",
 }
 

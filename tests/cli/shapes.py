@@ -101,6 +101,11 @@ def message(**changes: Any) -> dict[str, Any]:
     }
 
 
+def question(**changes: Any) -> dict[str, Any]:
+    about = {"kind": "question", "to": "conductor", "about": "answer:7", "task": "7"}
+    return message(**{"id": "m3", "text": "Which port?", **about, **changes})
+
+
 def plan(state: str = "completed", **changes: Any) -> dict[str, Any]:
     return {
         "name": "main",
@@ -203,6 +208,7 @@ REPLIES: dict[str, Any] = {
             "by_agent": {"developer": {"running": 1}},
         },
         "messages": {"request": 1, "query": 0, "info": 0, "ack": 0},
+        "questions": 0,
         "backlog": 1,
         "rounds": [ROUND],
         "event": "0-0",
@@ -214,7 +220,12 @@ REPLIES: dict[str, Any] = {
     "task.list": {"tasks": [task()]},
     "task.current": {"task": None},
     "task.cancel": {"tasks": [task(state="cancelled")]},
-    **{f"task.{done}": {"task": task()} for done in ("complete", "fail", "retry", "edit", "move")},
+    **{
+        f"task.{done}": {"task": task()}
+        for done in ("complete", "fail", "retry", "edit", "move", "approve", "reject")
+    },
+    "task.ask": {"question": question(), "task": task()},
+    "question.answer": {"question": question(state="acknowledged", answer="yes")},
     "task.reclaim": {"tasks": [task()], "skipped": [{"id": "8", "why": "runs in round 3"}]},
     "message.send": {"messages": [message()]},
     "message.inbox": {"messages": [message()]},
@@ -278,5 +289,6 @@ REPLIES: dict[str, Any] = {
         "missing": [],
     },
     "conductor.stop": {"conductor": {"on": False, "plan": plan("waiting"), "asked": 0}},
+    "conductor.context": {"prompt": "You are the conductor\n"},
     "conductor.status": conducting("completed", [task("design", "completed", result="Done it")]),
 }

@@ -174,9 +174,9 @@ def test_keys(keys: bytes, finished: list[str], left: str) -> None:
 def test_ctrl_d_leaves_only_where_nothing_is_typed() -> None:
     line = Line()
     line.feed(b"a\x04")
-    assert line.text == "a"
-    with pytest.raises(EOFError):
-        line.feed(b"\x15\x04")
+    assert (line.text, line.ended) == ("a", False)
+    assert line.feed(b"b\r\x04c\r") == ["ab"]
+    assert line.ended
 
 
 def test_a_long_line_shows_its_end() -> None:
@@ -185,6 +185,20 @@ def test_a_long_line_shows_its_end() -> None:
     assert talk.tail("ab\ncd", 5) == "ab⏎cd"
     assert talk.tail("漢字漢字", 5) == "…漢字"
     assert output.columns(talk.tail("x" * 1_000_000, 70)) == 70
+
+
+def test_a_message_is_wrapped_between_its_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "31")
+    text = "All is well so far.\n\n- one thing that is long enough\n" + "x" * 40
+    assert talk.letter("ann", "no time", text) == [
+        "--:--:-- ann: All is well so",
+        "  far.",
+        "",
+        "  - one thing that is long",
+        "    enough",
+        "  " + "x" * 28,
+        "    " + "x" * 12,
+    ]
 
 
 def test_lines_above_stay_and_the_block_follows(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given, note, settings
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from tests.domain.towns import NOW, agent, events, make_town, message, picture, settled, task
 from tinytownd.conductor.schedule import settle
+from tinytownd.domain.agent import Agent
 from tinytownd.domain.lines import lines_of, may_take
 from tinytownd.domain.policy import Policy
 from tinytownd.domain.town import Town
@@ -18,7 +20,7 @@ from tinytownd.supervisor.decide import Begin, Nudge, Sleep, next_step
 from tinytownd.supervisor.loop import carry_out
 
 
-def pool(*names: str, role: str | None = "dev", **fields: object) -> list[object]:
+def pool(*names: str, role: str | None = "dev", **fields: Any) -> list[Agent]:
     return [agent(name, number, role=role, **fields) for number, name in enumerate(names, 1)]
 
 
@@ -35,7 +37,7 @@ def start(town: Town, name: str) -> None:
     settled(town)
 
 
-def end(town: Town, name: str, event: str = "complete", **changes: object) -> None:
+def end(town: Town, name: str, event: str = "complete", **changes: Any) -> None:
     who = town.agent(name)
     town.put(town.tasks[who.task or ""].advance(event, round=None, **changes))
     town.put(who.but(state="idle", round=None, task=None))
@@ -61,8 +63,7 @@ def test_who_ends_a_round_does_not_come_before_one_that_has_worked_less() -> Non
     town = settled(make_town(*pool("ann", "bob"), task(1, role="dev"), task(2, role="dev")))
     start(town, "ann")
     town.put(town.agent("bob").but(rounds=0))
-    move = {"t2": "complete"}
-    town.put(town.tasks["t2"].advance(move["t2"]))
+    town.put(town.tasks["t2"].advance("complete"))
     town.put(task(3, role="dev", needs=("t1",)))
     settled(town)
     end(town, "ann")
@@ -99,7 +100,7 @@ def test_the_most_urgent_goes_first_whatever_line_it_is_in() -> None:
     ],
     ids=str,
 )
-def test_who_is_not_free_takes_nothing(busy: dict[str, object]) -> None:
+def test_who_is_not_free_takes_nothing(busy: dict[str, Any]) -> None:
     work = [task(1, role="dev"), task(2, tags=("dev",))]
     town = settled(make_town(*pool("ann", **busy), *work))
     assert owners(town) == {"t1": None, "t2": None}
@@ -209,7 +210,7 @@ def test_an_agent_that_is_removed_leaves_its_work_to_the_role() -> None:
     ids=str,
 )
 def test_who_waits_keeps_what_it_has_begun_and_nothing_else(
-    began: bool, waits: dict[str, object]
+    began: bool, waits: dict[str, Any]
 ) -> None:
     lent = task(1, "ann", role="dev", started_at=NOW if began else None)
     town = settled(make_town(*pool("ann"), lent))
@@ -277,8 +278,8 @@ def live(town: Town, dice: random.Random) -> None:
     if what == "start" and who.round is None and who.state == "idle" and town.queue(who.name):
         start(town, who.name)
     elif what in ("end", "fail", "release") and who.round is not None:
-        event = {"end": "complete"}.get(what, what)
-        end(town, who.name, event, **({"not_before": town.now + 5} if what == "release" else {}))
+        later: dict[str, Any] = {"not_before": town.now + 5} if what == "release" else {}
+        end(town, who.name, "complete" if what == "end" else what, **later)
     elif what == "will":
         town.put(who.but(desired=dice.choice(["run", "run", "pause", "stop"])))
     elif what == "state" and who.round is None:
@@ -316,6 +317,10 @@ def test_no_work_stands_beside_who_is_free_for_it(
         note("\n".join(map(str, town.records())))
         for one in town.agents.values():
             check_agent(town, one.name)
+    for one in town.agents.values():
+        # Who is at work looks when that is over.
+        town.touch(one.name)
+    settled(town)
     before = picture(town)
     again = make_town(*town.records(), now=town.now)
     again.meta = town.meta

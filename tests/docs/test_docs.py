@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from collections.abc import Iterator, Mapping
@@ -192,7 +193,7 @@ def test_every_event_of_the_protocol_has_its_sentence() -> None:
 @pytest.mark.parametrize("key", KEYS.values(), ids=lambda key: str(key.name))
 def test_a_setting_is_told_with_default_range_and_scope(key: Key) -> None:
     row = next(row for row in rows(CONFIGURATION) if row[0] == f"`{key.name}`")
-    default = f'"{key.default}"' if isinstance(key.default, str) else str(key.default)
+    default = json.dumps(key.default)  # as TOML has it, too
     assert row[1:] == [f"`{default}`", key.wants, ", ".join(key.scopes), key.doc]
 
 

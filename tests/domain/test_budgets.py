@@ -189,6 +189,16 @@ def test_a_yes_allows_as_much_again(kind: str) -> None:
     assert [one.about for one in use(town, 1)] == [question.about]
 
 
+@pytest.mark.parametrize(("kind", "woken"), [("agent", {"a1"}), ("day", {"a1", "a2"})])
+def test_who_may_go_on_is_woken(kind: str, woken: set[str]) -> None:
+    town = shop(kind)
+    town.put(agent("bob", 2))
+    (question,) = use(town, 150)
+    town.commit()
+    budgets.answered(town, question.about or "", "person", "yes")
+    assert town.change.wakes == woken
+
+
 def test_a_no_is_final() -> None:
     town = shop(*KINDS)
     for question in use(town, 150):

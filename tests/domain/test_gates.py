@@ -285,6 +285,17 @@ def test_a_review_that_comes_to_nothing_is_asked_of_a_person(lose: Any, why: str
     assert (states(town, "t1"), asked(town)) == (["completed"], [])
 
 
+def test_a_plan_whose_review_is_lost_waits_for_a_person() -> None:
+    town = town_with(running(review="rev", plan="main"))
+    gates.hand_in(town, town.tasks["t1"], "ann", "Done")
+    assert settled(town).plans["main"].state == "running"
+    gates.fail(town, town.tasks["t1.review"], "daemon", "it gave no verdict")
+    town.put(town.meta.but(conducting=True))
+    assert settled(town).plans["main"].state == "blocked"
+    gates.approve(town, town.tasks["t1"], "person")
+    assert settled(town).plans["main"].state == "completed"
+
+
 def test_a_review_that_is_tried_again_answers_the_question() -> None:
     town = handed_in(review="rev")
     gates.fail(town, town.tasks["t1.review"], "daemon", "it gave no verdict")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import pytest
 from hypothesis import given, note, settings
@@ -75,10 +76,10 @@ def towns(draw: st.DrawFn) -> Town:
         after = draw(st.lists(st.sampled_from(free), max_size=4, unique=True)) if free else []
         after = [one for one in after if parent is None or not within(one, parent, records)]
         group = draw(st.integers(0, 4)) == 0
-        rule = {} if group else joins(draw, len(after))
+        rule: dict[str, Any] = {} if group else joins(draw, len(after))
         needs = tuple(dict.fromkeys([*after, *(parent.needs if parent else ())]))
-        place = {"parent": parent.id if parent else None, "group": group}
-        one = task(number, needs=needs, depends_on=tuple(after), **place, **rule)
+        rule |= {"parent": parent.id if parent else None, "group": group}
+        one = task(number, needs=needs, depends_on=tuple(after), **rule)
         records.append(one)
         groups += [one] if group else []
     return make_town(*records, tasks=len(records))
@@ -94,7 +95,7 @@ def within(task_id: str, group: Task, tasks: list[Task]) -> bool:
     return any(within(other, group, tasks) for other in (*one.needs, *inside))
 
 
-def joins(draw: st.DrawFn, many: int) -> dict[str, object]:
+def joins(draw: st.DrawFn, many: int) -> dict[str, Any]:
     numbers = [str(number) for number in range(1, many + 1)]
     rule = draw(st.sampled_from(["all", "any", *numbers])) if many else "all"
     return {"join": rule, "join_failures": draw(st.booleans())}
@@ -116,7 +117,7 @@ def live(town: Town, dice: random.Random) -> None:
 
 
 @given(towns(), st.randoms(use_true_random=False), st.integers(1, 25))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=4000, deadline=None)
 def test_what_waits_and_what_is_held_is_what_the_naive_model_says(
     town: Town, dice: random.Random, steps: int
 ) -> None:

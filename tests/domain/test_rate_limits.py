@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -9,9 +10,10 @@ import pytest
 from tests.domain.towns import NOW, agent, events, make_town
 from tinytownd.domain import rate_limits
 from tinytownd.domain.deadlines import bound, shift
+from tinytownd.domain.hostile import check_record
 from tinytownd.domain.policy import Policy
 from tinytownd.domain.rate_limits import SPREAD_MS, STEP_MS, RateLimit
-from tinytownd.domain.town import Town
+from tinytownd.domain.town import Meta, Town
 
 HOUR = 3_600_000
 ACCOUNTS = {"claude": "work", "claude-planner": "work", "codex": "home"}
@@ -203,3 +205,13 @@ def test_a_time_that_the_cli_named_does_not_move_with_the_clock() -> None:
     meet(town, "b0")
     shift(town, HOUR)
     assert rate_limits.limited_until(town, "claude") == NOW + HOUR
+
+
+def test_a_save_brings_limits_back_and_refuses_what_is_none() -> None:
+    town = team("claude")
+    meet(town, "b0")
+    row = json.loads(json.dumps(town.meta.to_json()))
+    assert check_record(Meta, row) == town.meta
+    for wrong in ({"claude": "soon"}, {"claude": -1}, ["claude"], "claude"):
+        with pytest.raises(ValueError, match="the limited of one of the town"):
+            check_record(Meta, {**row, "limited": wrong})

@@ -42,6 +42,17 @@ def make_home(tmp_path: Path) -> Iterator[Callable[..., Home]]:
         home.end(tmp_path)
 
 
+@pytest.fixture
+def conducted(make_home: Callable[..., Home]) -> Iterator[TownUnderTest]:
+    """A town whose conductor has an agent of its own, which may be asked every second."""
+    home = make_home()
+    town = home.town(home.path.parent / "shop")
+    on = "enabled = true\nrounds_per_hour = 3600\n"
+    town.write("tinytown.toml", f'[town]\nname = "shop"\n\n[conductor]\n{on}')
+    yield town
+    town.go("everybody-go")
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]

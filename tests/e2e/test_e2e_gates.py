@@ -289,3 +289,35 @@ def test_gates_and_questions_outlive_the_daemon(make_home: Make, tmp_path: Path)
     town.wait("--task", "t2")
     assert [one["task"] for one in town.rounds()] == ["t1", "t1.review", "t2"]
     assert len(events(town, "question.asked")) == 1
+
+
+PLAN = """
+[meta]
+review = "rev"
+check = "exit 1"
+
+[[tasks]]
+id = "one"
+description = "Greet"
+agent = "ann"
+approve = true
+
+[[tasks]]
+id = "two"
+description = "Wave"
+agent = "ann"
+check = ""
+parent = "one"
+"""
+
+
+def test_a_rehearsal_waits_for_nobody_and_approves(town: TownUnderTest) -> None:
+    town.write("tasks.toml", PLAN)
+    assert "Plan completed: 2 of 2 done" in town.tt("conductor", "--rehearse").out
+
+
+def test_a_check_is_held_to_nothing_whatever_its_agent_may_do(town: TownUnderTest) -> None:
+    town.quick("spawn", "ann", "--cli", "rehearsal", "--permissions", "read")
+    town.quick("assign", "ann", "Look around", "--check", "touch checked")
+    town.wait("--task", "t1")
+    assert (town.directory / "checked").exists()

@@ -111,10 +111,10 @@ class Desk:
         self.town.commit()
         return running.id
 
-    def end(self, name: str, how: str = "completed") -> None:
+    def end(self, name: str, how: str = "completed", session: str | None = None) -> None:
         """The agent's round is over."""
         running = self.town.rounds[self.agent(name).round or ""]
-        finish(self.town, running, Ending(how), Retries(3, 1_000, 60_000))
+        finish(self.town, running, Ending(how, session=session), Retries(3, 1_000, 60_000))
         settle(self.town)
         self.town.commit()
 

@@ -163,12 +163,13 @@ def test_an_agent_is_ended_and_comes_back_with_its_session(verb: str, rests: str
     assert back.rounds_since_start == (5 if kept else 0)
 
 
-def test_a_restart_ends_the_round_and_forgets_the_session() -> None:
-    desk = Desk(agent("ann", session="s1"), task(1, "ann"))
+@pytest.mark.parametrize("before", ["s1", None])
+def test_a_restart_ends_the_round_and_forgets_the_session(before: str | None) -> None:
+    desk = Desk(agent("ann", session=before), task(1, "ann"))
     number = desk.begin("ann")
     desk.call("agent.restart", name="ann")
     assert desk.town.rounds[number].stopping == "person restarted the agent"
-    desk.end("ann", "interrupted")
+    desk.end("ann", "interrupted", session="s1")
     desk.look("ann")
     assert (desk.agent("ann").session, desk.agent("ann").restart) == (None, False)
     assert desk.states() == ["assigned"]

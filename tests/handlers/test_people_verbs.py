@@ -122,6 +122,7 @@ def test_a_person_rejects() -> None:
     desk = waiting_desk()
     told = desk.call("task.reject", task="t1", reason="on Monday")["task"]
     assert (told["state"], told["error"]) == ("failed", "rejected: on Monday")
+    assert desk.town.messages["m1"].answer == "rejected: on Monday"
     with pytest.raises(Conflict, match="t1 is failed and waits for no approval"):
         desk.call("task.approve", task="t1")
 
@@ -301,6 +302,7 @@ def test_an_approval_is_a_question_too(text: str, state: str) -> None:
     desk = waiting_desk()
     desk.call("question.answer", question="approve:t1", text=text)
     assert desk.states() == [state]
+    assert desk.town.messages["m1"].answer == text
 
 
 def test_an_answer_that_is_neither_yes_nor_no_changes_nothing() -> None:
@@ -343,3 +345,23 @@ def test_a_question_is_for_people_and_starts_no_round() -> None:
         "t1",
     )
     assert desk.call("message.inbox", agent="conductor")["messages"] == [one]
+
+
+def test_recover_says_that_people_are_asked() -> None:
+    found = waiting_desk().call("town.recover")["findings"]
+    assert found == [
+        {"what": "1 question waits for a person", "done": "", "hint": "tt inbox conductor"}
+    ]
+
+
+def test_status_counts_what_people_are_asked() -> None:
+    assert waiting_desk().call("town.status")["questions"] == 1
+    assert Desk(ANN, agents=1).call("town.status")["questions"] == 0
+
+
+def test_a_plan_names_its_reviewer_among_those_who_are_missing() -> None:
+    desk = Desk(ANN, task(1, "ann", plan="main", review="bob"), agents=1)
+    assert desk.call("conductor.start")["missing"] == [
+        {"name": "bob", "tasks": ["t1"], "state": None}
+    ]
+    assert desk.call("conductor.start", spawn=True)["spawned"] == [{"name": "bob"}]

@@ -39,7 +39,7 @@ def night() -> Desk:
         agent("ann"),
         agent("bob", 2, state="error", hold_reason="no such CLI"),
         agent("eve", 3, hold_until=NOW + HOUR, hold_reason="rate limit"),
-        agent("sam", 4, desired="pause", state="paused"),
+        agent("sam", 4, desired="pause", state="paused", hold_until=NOW + HOUR, hold_reason="?"),
         TrackedPlan(
             "billing",
             1,
@@ -150,12 +150,14 @@ def test_costs_of_rounds_that_are_forgotten_are_not_made_up() -> None:
     [
         ({"paused": True}, ("it is paused", "tt plan resume a")),
         ({}, ("nobody can go on with it", "tt plan status a")),
+        ({"on": False}, ("the conductor is off", "tt conductor --plan a")),
     ],
 )
 def test_a_plan_that_does_not_go_on_needs_a_person(
     plan: dict[str, Any], need: tuple[str, str]
 ) -> None:
-    desk = Desk(TrackedPlan("a", 1, **plan), task(1, "absent", plan="a"), conducting=True)
+    on = plan.pop("on", True)
+    desk = Desk(TrackedPlan("a", 1, **plan), task(1, "absent", plan="a"), conducting=on)
     found = [one for one in desk.call("town.report")["needs"] if one["kind"] == "plan"]
     assert [(one["id"], one["why"], one["command"]) for one in found] == [("a", *need)]
 

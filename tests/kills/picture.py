@@ -15,6 +15,7 @@ from tinytownd.domain.message import Message, Round
 from tinytownd.domain.record import Record
 from tinytownd.domain.task import Task
 from tinytownd.domain.town import Meta, Town
+from tinytownd.domain.track import TrackedPlan
 from tinytownd.store import keys
 from tinytownd.supervisor.decide import Sleep, next_step
 
@@ -23,6 +24,7 @@ KINDS: dict[str, type[Record]] = {
     "tasks": Task,
     "messages": Message,
     "rounds": Round,
+    "plans": TrackedPlan,
 }
 #: What no two runs have in common, and what stands for it. In this order.
 VOLATILE = (
@@ -35,6 +37,7 @@ VOLATILE = (
     (re.compile(r"\b[0-9a-f]{16}\b"), "<transaction>"),
     (re.compile(r'("id\\*": \\*")[0-9a-f]{10}\b'), r"\1<town>"),
     (re.compile(r'(\\*"pid\\*": ?)\d+'), r"\1 1"),
+    (re.compile(r'(\\*"seconds\\*": ?)[\d.]+'), r"\1 1"),
 )
 
 

@@ -27,6 +27,7 @@ COLD = (("agent.spawn", {"name": "a"}), ("agent.close", {"name": "a"}))
 ATTACHED = ("agent.attach", {"name": "a"})
 TASK = ("task.assign", {"agent": "a", "text": "Build it"})
 HELLO = ("message.send", {"to": "a", "text": "Hello"})
+GUARDED = ("task.assign", {"agent": "a", "text": "Deploy it", "approve": True})
 IDEA = ("backlog.add", {"text": "Some day"})
 #: The conductor's agent comes with the first message, and starts no round from then on.
 PAUSED = (
@@ -85,6 +86,11 @@ SCENARIOS: dict[str, Scenario] = {
     "task.current": Scenario({"agent": "a"}, (*A, TASK)),
     "task.complete": Scenario({"task": "t1", "result": "done"}, (*A, TASK)),
     "task.fail": Scenario({"task": "t1", "reason": "broken"}, (*A, TASK)),
+    "task.approve": Scenario(ONE, (*A, GUARDED)),
+    "task.reject": Scenario({"task": "t1", "reason": "not today"}, (*A, GUARDED)),
+    "task.ask": Scenario({"text": "Which port?"}, (*A, TASK), refused=True),
+    "question.list": Scenario(before=(*A, GUARDED)),
+    "question.answer": Scenario({"question": "t1", "text": "yes"}, (*A, GUARDED)),
     "task.cancel": Scenario(ONE, (*A, TASK)),
     "task.retry": Scenario(ONE, (*A, TASK, ("task.fail", ONE))),
     "task.reclaim": Scenario({"source": "a", "to": "b"}, (*A, *B, TASK)),

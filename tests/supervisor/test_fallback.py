@@ -135,6 +135,14 @@ def test_a_fallback_that_fails_again_and_again_gives_way_to_its_own_cli(letters:
     assert begun(town).cli == "claude"
 
 
+def test_what_a_fallback_does_well_does_not_shorten_the_next_pause_of_its_own_cli() -> None:
+    town = limited(town_of(), resets_at=None)
+    end(town, begun(town))
+    town.now += 60_000
+    limited(town, resets_at=None)
+    assert town.agent("ann").hold_until == town.now + 120_000
+
+
 def test_only_a_limit_has_a_fallback_not_a_mistake_in_the_settings() -> None:
     town = town_of()
     end(town, begun(town), "limited", error="no command", broken=True)
@@ -216,8 +224,12 @@ def test_a_task_that_failed_over_its_budget_is_blocked_not_tried_again() -> None
 
 
 def test_codex_counts_its_threads_total_only_once_towards_a_budget() -> None:
-    town = town_of()
-    for total in (100, 250):
+    town = town_of(*(task(number, "ann") for number in range(1, 6)))
+    used = []
+    for session, total in (("s1", 100), ("s1", 250), ("s1", 300), ("s2", 40), ("s2", 41)):
         running = begun(town)
-        end(town, running, cumulative=True, session="s1", input_tokens=total, output_tokens=1)
-    assert town.agent("ann").tokens == 251
+        end(town, running, cumulative=True, session=session, input_tokens=total, output_tokens=1)
+        used.append(town.agent("ann").tokens)
+        # A town forgets its oldest rounds, not what they used.
+        town.drop(town.rounds[running.id])
+    assert used == [101, 251, 301, 342, 343]

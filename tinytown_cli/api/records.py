@@ -21,7 +21,16 @@ Priority = Literal["low", "normal", "high", "urgent"]
 #: What can be sent; the town itself also asks people a `question`.
 Kind = Literal["request", "query", "info", "ack"]
 MessageKind = Literal["request", "query", "info", "ack", "question"]
-TaskState = Literal["pending", "assigned", "running", "completed", "failed", "cancelled"]
+TaskState = Literal[
+    "pending",
+    "assigned",
+    "running",
+    "blocked",
+    "submitted",
+    "completed",
+    "failed",
+    "cancelled",
+]
 AgentState = Literal[
     "starting", "idle", "working", "paused", "draining", "cold", "stopped", "error"
 ]
@@ -262,6 +271,7 @@ class Status(Record):
     agents: tuple[AgentInfo, ...]
     tasks: Counts
     messages: dict[str, int]
+    questions: int
     backlog: int
     rounds: tuple[Round, ...]
     event: str

@@ -79,6 +79,14 @@ class Task:
         self.info = next((one.info for one in cancelled if one.id == self.id), self.info)
         return cancelled
 
+    async def approve(self) -> TaskInfo:
+        """Lets it start, or accepts what was handed in. Raises `Conflict` where neither waits."""
+        return await self._change("task.approve")
+
+    async def reject(self, reason: str) -> TaskInfo:
+        """Does not let it start, or sends back what was handed in; `Conflict` as above."""
+        return await self._change("task.reject", reason=reason)
+
     async def retry(self) -> TaskInfo:
         """Tries it again. Raises `IllegalTransition` unless it has failed or was cancelled."""
         return await self._change("task.retry")
@@ -125,6 +133,12 @@ class TaskOptions(TypedDict, total=False):
     failures: Literal["hold", "count"]
     tags: str | Iterable[str]
     priority: Priority
+    #: Whether a person must approve before it starts.
+    approve: bool
+    #: A command that must pass before it is completed.
+    check: str
+    #: Who reviews its result: an agent's name, or a `role:R`.
+    review: str
     #: The plan that it counts to; it need not have a file.
     plan: str
 

@@ -207,6 +207,20 @@ class Town:
         reply = await self._session.ask("message.read", agent=name_of(mailbox))
         return [read(Message, one) for one in reply["messages"]]
 
+    async def questions(self) -> list[Message]:
+        """What waits for a person's answer, oldest first."""
+        told = (await self._session.ask("question.list"))["questions"]
+        return [read(Message, one) for one in told]
+
+    async def answer(self, question: str | Message, text: str) -> Message:
+        """Answers a question, once. Not for agents. Raises `NotFound`, `Conflict`, `BadInput`."""
+        reply = await self._session.ask("question.answer", question=ref(question), text=text)
+        return read(Message, reply["question"])
+
+    async def ask(self, text: str) -> Message:
+        """Asks a person, as an agent in its process; the task of its round waits for the answer."""
+        return read(Message, (await self._session.ask("task.ask", text=text))["question"])
+
     async def thread(self, message: str | Message) -> list[Message]:
         """The conversation that a message belongs to, oldest first. Raises `NotFound`."""
         reply = await self._session.ask("message.thread", message=ref(message))

@@ -145,19 +145,31 @@ def refer_unfit(town: Town, owners: Collection[str]) -> None:
 
     Not in a town whose whole team was sent home: whoever did that knows.
     """
-    if sent_home(town):
-        return
-    for owner in sorted({*(o for o in owners if not is_line(o)), *town.index.lines()}):
+    for owner in sorted(concerned(town, owners)):
         tasks = [task for task in unfit(town, owner) if task.lacks != owner]
-        again = [task for task in tasks if task.told < MOST_TOLD]
-        if again:
-            about, text = f"{UNFIT}:{owner}", what_lacks(town, owner, again)
-            one = again[0].id if len(again) == 1 else None
-            rules.send(town, DAEMON, CONDUCTOR, text, sort="request", about=about, task=one)
-        elif tasks:
-            ask_person(town, f"{UNFIT}:{owner}", what_lacks(town, owner, tasks), None)
+        if not tasks or sent_home(town):
+            continue
+        about = f"{UNFIT}:{owner}"
+        often = [task for task in tasks if task.told >= MOST_TOLD]
+        if often:
+            ask_person(town, about, what_lacks(town, owner, often), None)
+        if len(often) < len(tasks):
+            text = what_lacks(town, owner, [task for task in tasks if task.told < MOST_TOLD])
+            rules.send(town, DAEMON, CONDUCTOR, text, sort="request", about=about)
         for task in tasks:
             town.put(task.but(lacks=owner, told=task.told + 1))
+
+
+def concerned(town: Town, owners: Collection[str]) -> set[str]:
+    """Owners that were touched, and the roles of those that were."""
+    found = set(owners)
+    for owner in owners:
+        agent = town.find_agent(owner)
+        if agent is not None:
+            found.update(lines_of(town, agent))
+        elif not is_line(owner):
+            found.update(town.index.lines())  # it was removed: who knows what it was
+    return found
 
 
 def sent_home(town: Town) -> bool:
@@ -179,7 +191,7 @@ def unfit(town: Town, owner: str) -> Iterator[Task]:
     if not is_line(owner):
         agent = town.find_agent(owner)
         yield from () if agent is not None and agent.will_work else town.ready(owner)
-    elif owner.startswith(ROLE):
+    elif owner.startswith(ROLE) and any(True for _ in town.ready(owner)):
         members = [a for a in town.agents.values() if a.will_work and owner in lines_of(town, a)]
         if len(members) < 2:  # of two, one at least has not done the work that is to be reviewed
             for task in town.ready(owner):

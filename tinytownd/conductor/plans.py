@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from tinytownd.domain import rules
+from tinytownd.domain import questions, rules
 from tinytownd.domain.index import is_line, owners_of
 from tinytownd.domain.lines import lines_of
 from tinytownd.domain.message import CONDUCTOR
@@ -88,7 +88,7 @@ def resting_state(town: Town, plan: TrackedPlan, counts: Counter[str]) -> str:
     off = town.index.pushed[plan.id] > 0 and not town.meta.conducting
     if can_go_on(town, plan):
         return "waiting" if off else "running"
-    if counts["blocked"]:
+    if counts["blocked"] or verdict_is_asked(town, plan):
         return "blocked"
     if counts["failed"]:
         return "failed"
@@ -111,6 +111,13 @@ def gates_move(town: Town, plan: TrackedPlan, counts: Counter[str]) -> bool:
         if gate.state in MOVING or any(is_there(town, owner) for owner in owners_of(gate)):
             return True
     return False
+
+
+def verdict_is_asked(town: Town, plan: TrackedPlan) -> bool:
+    """Whether a person is asked about work of the plan, since its check or review is lost."""
+    asked = (one for one in questions.open_questions(town) if one.about)
+    about = (one.task for one in asked if one.about == f"verdict:{one.task}")
+    return any(town.tasks[task].plan == plan.id for task in about if task in town.tasks)
 
 
 def is_there(town: Town, owner: str) -> bool:

@@ -62,7 +62,8 @@ class Agent(Record):
     round before `hold_until`, a time that its CLI named where `hold_named`. `since` is when `state`
     last changed. `failures` counts rounds that failed in a row, `folded` the notes that the next
     prompt only counts. Its own `silence_seconds` and `wall_seconds` take the place of the town's
-    limits. `permissions` is what it may do unasked (None: what the town's settings say, at each
+    limits. `session_input` and `session_output` are the tokens that its `session` has told so far,
+    where its CLI counts them by session. `permissions` is what it may do unasked (None: what the town's settings say, at each
     round). `tags` say what kind of work it takes from the backlog, beside its role. `fallback` are
     CLIs that take its rounds over while its own is at a rate limit: while its hold is one that is
     `limited`. `tokens` and `cost_usd` are what its rounds used so far; `allowance` says how many
@@ -93,6 +94,8 @@ class Agent(Record):
     wall_seconds: int | None = None
     permissions: str | None = None
     session: str | None = None
+    session_input: int = 0
+    session_output: int = 0
     since: int = 0
     created_at: int = 0
     hold_until: int | None = None

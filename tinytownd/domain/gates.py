@@ -76,6 +76,7 @@ def reject(town: Town, task: Task, actor: str, reason: str) -> None:
         drop_gates(town, task, actor, f"rejected: {reason}")
         send_back(town, task, actor, reason)
     elif needs_approval(task):
+        questions.close(town, f"approve:{task.id}", actor, f"rejected: {reason}")
         fail(town, task, actor, f"rejected: {reason}")
     else:
         raise Conflict(f"task {task.id} is {task.state} and waits for no approval", hint="tt inbox")

@@ -46,6 +46,8 @@ class TaskIndex:
         self.pushed: Counter[str] = Counter()
         #: What is ready but for a person's approval.
         self.unapproved: set[str] = set()
+        #: How many ready tasks of each plan stand in each owner's lines.
+        self._able: defaultdict[str | None, Counter[str]] = defaultdict(Counter)
         #: By owner and line, best first.
         self._ready: defaultdict[str, defaultdict[Line, list[Place]]] = defaultdict(
             lambda: defaultdict(list)
@@ -80,11 +82,7 @@ class TaskIndex:
 
     def owners_of_ready(self, plan: str) -> list[str]:
         """Who could go on with a plan."""
-        return [
-            owner
-            for owner, lines in self._ready.items()
-            if any(places and line[0] == plan for line, places in lines.items())
-        ]
+        return [owner for owner, count in self._able[plan].items() if count]
 
     def lines(self) -> list[str]:
         """The owners of ready tasks that are no agents."""
@@ -198,6 +196,7 @@ class TaskIndex:
             return
         for owner in owners_of(task):
             bisect.insort(self._ready[owner][_line(task)], (*task.rank, task.id))
+            self._able[task.plan][owner] += 1
 
     def _leave_ready(self, task: Task) -> None:
         self.unapproved.discard(task.id)
@@ -207,6 +206,7 @@ class TaskIndex:
             at = bisect.bisect_left(line, place)
             if at < len(line) and line[at] == place:
                 del line[at]
+                self._able[task.plan][owner] -= 1
 
 
 def owners_of(task: Task) -> set[str]:

@@ -104,7 +104,8 @@ class Round(Record):
     """One process of an agent's CLI. `id` is its number in the town, as text; `cwd` where it runs.
 
     `token` fences it: what runs carries it in its environment. `outcome` is None while it runs,
-    then completed, failed, limited, interrupted or unknown.
+    then completed, failed, limited, interrupted or unknown. `afresh`: its agent does not go on with
+    its session.
     """
 
     kind: ClassVar[str] = "rounds"
@@ -121,6 +122,7 @@ class Round(Record):
     folded: int = 0
     outcome: str | None = None
     stopping: str | None = None
+    afresh: bool = False
     error: str | None = None
     started_at: int = 0
     verdict_at: int | None = None

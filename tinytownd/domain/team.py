@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from tinytownd.domain.agent import Agent
 from tinytownd.domain.errors import NotFound
-from tinytownd.domain.message import MAILBOXES
 from tinytownd.domain.names import did_you_mean, shown
 from tinytownd.domain.plan import SHELL
 from tinytownd.domain.town import Town
@@ -18,9 +17,7 @@ def readers(town: Town, but: Agent | None = None) -> list[Agent]:
     return [
         agent
         for agent in town.agents.values()
-        if agent.cli != SHELL
-        and agent.name.lower() not in MAILBOXES
-        and agent.id != (but and but.id)
+        if agent.cli != SHELL and not agent.is_conductor and agent.id != (but and but.id)
     ]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from tinytownd.domain import rate_limits, rules
+from tinytownd.domain import questions, rate_limits, rules
 from tinytownd.domain.agent import COUNTED, Agent
 from tinytownd.domain.errors import BadInput, Conflict
 from tinytownd.domain.lines import lines_of
@@ -86,7 +86,7 @@ def spawn(
 def already_there(ctx: Context, agent: Agent, told: dict[str, Any]) -> Answer:
     """The same options again change nothing (a stopped agent is started); others are refused."""
     other = [
-        f"{key} is {getattr(agent, key)}"
+        f"{key} is {_shown(getattr(agent, key))}"
         for key, value in told.items()
         if value is not None and value != getattr(agent, key)
     ]
@@ -99,6 +99,11 @@ def already_there(ctx: Context, agent: Agent, told: dict[str, Any]) -> Answer:
         make_room(ctx, not_counted([agent]))
         want(ctx, agent, "run", restart=True)
     return shown(ctx.town, agent, created=False)
+
+
+def _shown(value: object) -> object:
+    """An option of an agent as it is typed."""
+    return (", ".join(value) or None) if isinstance(value, tuple) else value
 
 
 def add(ctx: Context, name: str, told: dict[str, Any]) -> Agent:
@@ -232,8 +237,9 @@ def restart(ctx: Context, *, name: str) -> Answer:
     agent = ctx.town.agent(name)
     make_room(ctx, not_counted([agent]))
     running = ctx.town.rounds.get(agent.round or "")
-    if running is not None and running.stopping is None:
-        ctx.town.put(running.but(stopping=f"{ctx.speaker.name} restarted the agent"))
+    if running is not None:
+        why = running.stopping or f"{ctx.speaker.name} restarted the agent"
+        ctx.town.put(running.but(stopping=why, afresh=True))
     want(ctx, agent.but(session=None), "run", restart=True)
     ctx.town.event("agent.restarted", ctx.speaker.name, agent=agent.name)
     return shown(ctx.town, agent)
@@ -244,8 +250,8 @@ def prune(ctx: Context, *, all: bool = False) -> Answer:
     """Removes agents that are stopped or cold; one that owns work or mail stays, and why.
 
     With `all` nobody stays, and those in error go, too. Their tasks go to the backlog, a plan's as
-    well: nobody would start what waits for an agent that is no more. The conductor's agent stays: it
-    would come back with the next cause.
+    well: nobody would start what waits for an agent that is no more. The conductor's agent stays:
+    it would come back with the next cause.
     """
     ctx.people_only()
     over = ("stopped", "cold", "error") if all else ("stopped", "cold")
@@ -269,6 +275,7 @@ def remove(ctx: Context, agent: Agent) -> dict[str, object]:
             rules.forward(town, message, CONDUCTOR)
         else:
             rules.fold(town, message)
+    questions.close(town, f"budget:agent:{agent.name}", ctx.speaker.name, "it was removed")
     town.drop(agent)
     town.event("agent.pruned", ctx.speaker.name, agent=agent.name)
     town.wake(agent)

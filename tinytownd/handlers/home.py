@@ -103,6 +103,9 @@ async def config_set(
     elif not path.exists():
         path.touch(mode=0o600)
     set_value(path, key, value, "home" if dir is None else "town", check_clis)
+    # What a town's agents may do now may be more than before.
+    for town in list(ctx.daemon.towns.open.values()):
+        await town.wake_all()
     return {"settings": settings(config_of(ctx, dir), key)}
 
 

@@ -130,10 +130,11 @@ def decide_on_task(ctx: Context, question: Message, text: str) -> None:
     """Yes or no to a task's start, or to its result; a no needs its reason only for a result."""
     town, task = ctx.town, ctx.town.task(subject(question))
     yes, why = questions.decision(text)
+    if not (yes or why) and task.state == "submitted":
+        raise BadInput("what must change?", hint=f'tt answer {question.id} "no, because …"')
+    note(ctx, question, text)
     if yes:
         gates.approve(town, task, ctx.speaker.name)
-    elif not why and task.state == "submitted":
-        raise BadInput("what must change?", hint=f'tt answer {question.id} "no, because …"')
     else:
         gates.reject(town, task, ctx.speaker.name, why or "no reason given")
 
@@ -161,6 +162,7 @@ def tell_conductor(ctx: Context, question: Message, text: str) -> None:
 def decide_on_plan(ctx: Context, question: Message, text: str) -> None:
     """Yes or no to a plan that was proposed."""
     yes, why = questions.decision(text)
+    note(ctx, question, text)
     decide_plan(ctx, subject(question), yes=yes, text=why)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cache, partial
 from typing import Any
 
-from tinytownd.domain import gates
+from tinytownd.domain import gates, questions
 from tinytownd.domain.agent import Agent
 from tinytownd.domain.errors import BadInput, Conflict
 from tinytownd.domain.lines import lines_of
@@ -69,6 +69,10 @@ def findings(town: Town) -> Iterator[Finding]:
     if failed:
         hint = f"tt task retry {failed[0]}" if len(failed) == 1 else "tt task list --state failed"
         yield Finding(f"{listed(failed)} failed", hint=hint)
+    asked = sum(1 for _ in questions.open_questions(town))
+    if asked:
+        what = "1 question waits" if asked == 1 else f"{asked} questions wait"
+        yield Finding(f"{what} for a person", hint="tt inbox conductor")
     for name, count in unread(town).items():
         what = f"{count} message{'' if count == 1 else 's'} for {name}, who "
         hint = f"tt inbox {name}; " if town.find_agent(name) else ""

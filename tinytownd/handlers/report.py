@@ -29,7 +29,7 @@ def report(ctx: Context, *, since: int = USUAL_SECONDS) -> dict[str, object]:
     return {
         "since": iso(start),
         "until": iso(ctx.now),
-        "plans": [views.plan(town, plan.id) for plan in moved(town, over, start)],
+        "plans": [views.plan(town, plan.id) for plan in moved(town, over)],
         "done": [finished(task) for task in over if task.state == "completed"],
         "failed": [finished(task) for task in over if task.state == "failed"],
         "cost": cost(town, start),
@@ -47,14 +47,10 @@ def later(task: Task, start: int) -> bool:
     return task.finished_at is not None and task.finished_at >= start
 
 
-def moved(town: Town, over: list[Task], start: int) -> list[TrackedPlan]:
-    """The plans of which something came to an end since then, or that are under way."""
+def moved(town: Town, over: list[Task]) -> list[TrackedPlan]:
+    """The plans that these tasks are of, and those that are under way."""
     names = {task.plan for task in over}
-    return [
-        plan
-        for plan in town.plans.values()
-        if plan.id in names or (plan.ended_at or 0) >= start or plan.state == "running"
-    ]
+    return [plan for plan in town.plans.values() if plan.id in names or plan.state == "running"]
 
 
 def finished(task: Task) -> View:

@@ -31,6 +31,9 @@ class Host(Protocol):
     def config(self) -> Config:
         """The town's settings as the files have them now; raises `TownError`."""
 
+    async def wake_all(self) -> None:
+        """Every agent is looked at."""
+
     async def mend(self) -> list[Finding]:
         """Looks at what no record tells, mends what is wrong, and says what it found."""
 

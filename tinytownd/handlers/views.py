@@ -253,13 +253,15 @@ def missing(town: Town, plan: str | None = None) -> list[View]:
     """
     lost: dict[str, list[str]] = {}
     states: dict[str, str | None] = {}
+    spelt: dict[str, str] = {}
     meant = cache(partial(_best, town))
     for one in town.tasks.values():
         of_it = one.plan is not None if plan is None else one.plan == plan
-        for owner in _needed(one) if of_it and not one.finished else ():
-            found = meant(owner)
+        for who in _needed(one) if of_it and not one.finished else ():
+            found = meant(who.lower())
             if found is None or not found.available:
-                name = owner if found is None or owner.startswith(ROLE) else found.name
+                name = who if found is None or who.startswith(ROLE) else found.name
+                name = spelt.setdefault(who.lower(), name)
                 lost.setdefault(name, []).append(one.id)
                 states[name] = found.state if found else None
     return [{"name": name, "tasks": ids, "state": states[name]} for name, ids in lost.items()]
@@ -279,5 +281,5 @@ def _best(town: Town, owner: str) -> Agent | None:
     """The agent that is named, or one of the role that is: one that is there, if there is one."""
     if not owner.startswith(ROLE):
         return town.find_agent(owner)
-    team = (agent for agent in town.agents.values() if owner.lower() in lines_of(town, agent))
+    team = (agent for agent in town.agents.values() if owner in lines_of(town, agent))
     return min(team, key=lambda agent: not agent.available, default=None)

@@ -83,7 +83,7 @@ def next_step(town: Town, agent_id: str, usable: Usable = any_cli) -> Step:
     return idle_step(town, agent, usable) if agent.state == "idle" else Sleep()
 
 
-def idle_step(town: Town, agent: Agent, usable: Usable) -> Step:
+def idle_step(town: Town, agent: Agent, usable: Usable = any_cli) -> Step:
     """What an idle agent does, unless it may not start a round now."""
     if agent.max_rounds is not None and agent.rounds_since_start >= agent.max_rounds:
         return Move("kill", f"its {agent.max_rounds} rounds are used up")

@@ -145,6 +145,10 @@ def tokens_before(town: Town, running: Round, ending: Ending) -> tuple[int, int]
     """Tokens of earlier rounds that the CLI counted again, as codex does when it resumes."""
     if not ending.cumulative or ending.session is None:
         return 0, 0
+    agent = town.agent(running.agent)
+    if ending.session == agent.session and agent.session_input:
+        return agent.session_input, agent.session_output
+    # An agent of an earlier version has no such counts yet.
     earlier = [
         one
         for one in town.rounds.values()
@@ -224,10 +228,10 @@ def settle_agent(town: Town, running: Round, ending: Ending, retries: Retries) -
     """The agent after its round: at rest, held, broken, or where a person wants it."""
     agent = town.agent(running.agent).but(round=None, task=None)
     away = stands_in(agent, running)
-    if ending.session_lost:
+    if ending.session_lost or running.afresh:
         agent = agent.but(session=None)
     elif ending.session is not None and not away:
-        agent = agent.but(session=ending.session)
+        agent = in_session(agent, ending)
     if ending.how == "limited":
         # Also after a verdict: the next round would meet the same limit.
         agent = held_by_limit(town, agent, running, ending)
@@ -248,6 +252,15 @@ def settle_agent(town: Town, running: Round, ending: Ending, retries: Retries) -
                 town.event("agent.error", "daemon", agent=agent.name, text=ending.error)
                 return
     town.put(agent.advance(rest_event(agent), town.now))
+
+
+def in_session(agent: Agent, ending: Ending) -> Agent:
+    """The agent in the session of its round, with the tokens that this has told so far."""
+    same = agent.session == ending.session
+    told = (agent.session_input, agent.session_output) if same else (0, 0)
+    if ending.cumulative:
+        told = ending.input_tokens or told[0], ending.output_tokens or told[1]
+    return agent.but(session=ending.session, session_input=told[0], session_output=told[1])
 
 
 def rest_event(agent: Agent) -> str:
