@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.domain.towns import NOW, agent, events, make_town, settled, states, task
-from tinytownd.conductor.plans import plan_state
+from tinytownd.conductor.plans import MOST_ASKED, plan_state
 from tinytownd.conductor.schedule import settle
 from tinytownd.domain import questions, tracking
 from tinytownd.domain.message import Message
@@ -180,6 +180,15 @@ def test_a_plan_that_goes_on_and_fails_again_is_told_again() -> None:
     assert end(town, "retry") == []
     settled(town)
     assert len(end(town, "fail")) == 1
+
+
+def test_an_agent_is_not_asked_all_night_to_mend_its_plan() -> None:
+    town = town_of(billing(1), agent("bob", 2), owner="bob")
+    heard = []
+    for _ in range(MOST_ASKED + 2):
+        heard += [(one.to, one.sort) for one in end(town, "fail") if one.text[:4] == "Plan"]
+        end(town, "retry")
+    assert heard == [("bob", "request")] * MOST_ASKED + [("conductor", "info")] * 2
 
 
 @pytest.mark.parametrize(

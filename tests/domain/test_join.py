@@ -117,7 +117,7 @@ def live(town: Town, dice: random.Random) -> None:
 
 
 @given(towns(), st.randoms(use_true_random=False), st.integers(1, 25))
-@settings(max_examples=4000, deadline=None)
+@settings(max_examples=300, deadline=None)
 def test_what_waits_and_what_is_held_is_what_the_naive_model_says(
     town: Town, dice: random.Random, steps: int
 ) -> None:

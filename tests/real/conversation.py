@@ -15,6 +15,12 @@ from typing import Any, Literal
 WORD = re.compile(r"\bword-[0-9a-f]{8}\b")
 ATTEMPT = re.compile(r"^Then (?P<how>write|run): (?P<what>.+)$", re.MULTILINE)
 COMPLETE = re.compile(r"^[ \t]*tt task complete (?P<task>[\w./:-]+) --result ", re.MULTILINE)
+APPROVE = re.compile(r"^[ \t]*tt approve (?P<task>[\w./:-]+)$", re.MULTILINE)
+#: What the conductor's agent is asked when a task is for somebody who is not on the team.
+NOBODY = re.compile(r"^Nobody will do \S+: there is no agent (?P<agent>\S+)$", re.MULTILINE)
+CONDUCTOR = "You are the conductor of the town "
+#: A task that says so is sent back once by its reviewer; what was reworked says so.
+ONCE_MORE, REWORKED = "Rework it once", "Reworked"
 
 Api = Literal["messages", "responses"]
 # How a model runs a command: claude's tool, codex's function, or codex's JavaScript runner, which
@@ -73,8 +79,9 @@ def decide(api: Api, body: dict[str, Any]) -> Answer:
 
     The steps are the prompt's lines `Then write: FILE` and `Then run: COMMAND`, whatever becomes of
     them, and last the command that completes the task. The text of `--result` repeats a word of
-    every result that the prompt builds on and adds a new random one. A prompt without the command,
-    or a request without the shell tool, gets only a text.
+    every result that the prompt builds on and adds a new random one. A reviewer approves, or
+    rejects what was to be reworked and was not; the conductor's agent spawns whom a task is for. A
+    prompt without any of this, or a request without the shell tool, gets only a text.
     """
     turns = read_turns(api, body)
     prompt = last_prompt(turns)
@@ -82,20 +89,37 @@ def decide(api: Api, body: dict[str, Any]) -> Answer:
     attempts = list(ATTEMPT.finditer(prompt))
     if len(outcomes) > len(attempts):
         return Say(f"The command ended. It printed: {outcomes[-1].strip()[:500] or 'nothing'}")
-    wanted = COMPLETE.search(prompt)
-    if wanted is None:
+    last = final_command(prompt)
+    if len(outcomes) == len(attempts) and last is None:
         return Say("I do not know what to do: the prompt names no command that completes a task.")
     offered = set(_tool_names(body))
     tool = next((tool for tool in SHELL_TOOLS if tool in offered), None)
     if tool is None:
         return Say("I can not do this: I was given no shell tool.")
-    if len(outcomes) < len(attempts):
-        attempt = attempts[len(outcomes)]
-        return (Write if attempt["how"] == "write" else Run)(tool, attempt["what"])
+    if last is not None and len(outcomes) == len(attempts):
+        return Run(tool, last)
+    attempt = attempts[len(outcomes)]
+    return (Write if attempt["how"] == "write" else Run)(tool, attempt["what"])
+
+
+def final_command(prompt: str) -> str | None:
+    """The last command that a prompt asks for; None where it asks for none."""
+    if prompt.startswith(CONDUCTOR):
+        nobody = NOBODY.search(prompt)
+        return f"tt spawn {nobody['agent']}" if nobody else None
+    if review := APPROVE.search(prompt):
+        if ONCE_MORE in prompt and REWORKED not in prompt:
+            return f'tt reject {review["task"]} "{ONCE_MORE}"'
+        return f"tt approve {review['task']}"
+    wanted = COMPLETE.search(prompt)
+    if wanted is None:
+        return None
     new_word = f"word-{secrets.token_hex(4)}"
     built_on = " ".join(inherited_words(prompt))
     text = f"Built on {built_on}; made {new_word}" if built_on else f"Made {new_word}"
-    return Run(tool, f'tt task complete {wanted["task"]} --result "{text}"')
+    if "# What came back\n" in prompt:
+        text = f"{REWORKED}: {text}"
+    return f'tt task complete {wanted["task"]} --result "{text}"'
 
 
 def inherited_words(prompt: str) -> list[str]:

@@ -56,17 +56,15 @@ def body(request: Request) -> str:
 
 def leave(terminal: OnTerminal, cli: str) -> None:
     """Ends the CLI as its users do."""
-    if cli == "claude":
-        terminal.type("/exit")
-        terminal.until("/exit")
-        terminal.type("\r")
-    else:
-        terminal.type("\x03")
+    command = "/exit" if cli == "claude" else "/quit"
+    terminal.type(command)
+    terminal.until(command)
+    terminal.type("\r")
     assert terminal.end() == 0
 
 
 #: What each CLI shows when it takes what is typed.
-READY = {"claude": "bypass permissions on", "codex": "for shortcuts"}
+READY = {"claude": "bypass", "codex": "shortcuts"}
 
 
 @pytest.mark.parametrize("cli", READY)
@@ -79,8 +77,8 @@ def test_a_session_goes_on_in_the_terminal_and_back(
     session = town.agent("ann")["session"]
     with on_terminal(town, api, cli_bins, "attach", "ann") as terminal:
         say(terminal, api, READY[cli], SAID)
-        (asked,) = [one for one in api.model_requests if SAID in one.prompt]
-        assert "Say hello first" in body(asked)
+        told = [body(one) for one in api.model_requests if SAID in body(one)]
+        assert any("Say hello first" in one for one in told)
         leave(terminal, cli)
         assert "ann goes on" in terminal.seen
         assert terminal.modes() == terminal.before
@@ -98,8 +96,7 @@ def test_a_conductor_to_talk_to_has_its_context(
     town.tt("config", "town.default_cli", cli)
     with on_terminal(town, api, cli_bins, "conductor", "--chat") as terminal:
         say(terminal, api, READY[cli], SAID)
-        (asked,) = [one for one in api.model_requests if one.prompt.strip() == SAID]
-        told = body(asked)
-        assert "You are the conductor of the town" in told
-        assert f"ann ({cli}) is idle" in told
+        told = [body(one) for one in api.model_requests if SAID in body(one)]
+        assert any("You are the conductor of the town" in one for one in told)
+        assert any(f"ann ({cli}) is idle" in one for one in told)
         leave(terminal, cli)

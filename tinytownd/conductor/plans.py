@@ -11,6 +11,9 @@ from tinytownd.domain.message import CONDUCTOR
 from tinytownd.domain.town import Town
 from tinytownd.domain.track import ENDED, TrackedPlan
 
+#: So often an agent is asked to mend a plan of its own: what fails again and again would have it
+#: work all night. Ours.
+MOST_ASKED = 3
 #: States of tasks that somebody or something is at work on.
 MOVING = ("assigned", "running")
 
@@ -41,8 +44,8 @@ def dated(plan: TrackedPlan, state: str, now: int) -> TrackedPlan:
 def tell(town: Town, plan: TrackedPlan) -> None:
     """The history and the plan's owner hear how it ended.
 
-    An owner that is an agent gets to work on what went wrong: it is asked, not only told. One that
-    will not work hears nothing: then a person does, in the conductor's mailbox.
+    An owner that is an agent gets to work on what went wrong: it is asked, not only told, so many
+    times. After that, or where it will not work, the conductor's mailbox hears it instead.
     """
     why = why_ended(town, plan)
     town.event(f"plan.{plan.state}", "conductor", plan=plan.id, text=why)
@@ -50,8 +53,11 @@ def tell(town: Town, plan: TrackedPlan) -> None:
     there = owner is not None and owner.will_work and not owner.is_conductor
     went_well = plan.state == "completed" or (plan.state == "cancelled" and not plan.proposed)
     text = f"Plan {plan.id} is {plan.state}: {why}"
-    sort = "request" if there and not went_well else "info"
-    to = owner.name if owner and there else CONDUCTOR
+    asks = there and not went_well and plan.asked < MOST_ASKED
+    if asks:
+        town.put(plan.but(asked=plan.asked + 1))
+    sort = "request" if asks else "info"
+    to = owner.name if owner and there and (asks or went_well) else CONDUCTOR
     rules.send(town, "daemon", to, text, sort=sort, about=f"{plan.state}:{plan.id}")
 
 

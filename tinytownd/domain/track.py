@@ -24,7 +24,8 @@ class TrackedPlan(Record):
 
     `state` is what was last recorded: `conductor/plans.py` says what it is. A plan is `paused` by a
     person's will or for its budget, and `proposed` until a person has approved of it. `cancelled`
-    is why it was, as a whole, until a task of it goes on. `tokens` and `cost_usd` are what its
+    is why it was, as a whole, until a task of it goes on. `asked` counts how often an agent that
+    owns it was asked to mend it. `tokens` and `cost_usd` are what its
     rounds used so far; `allowance` says how many times its budget it may use. `told` counts how
     often the conductor's agent was asked about it.
     """
@@ -38,6 +39,7 @@ class TrackedPlan(Record):
     paused: bool = False
     proposed: bool = False
     cancelled: str | None = None
+    asked: int = 0
     created_at: int = 0
     started_at: int | None = None
     ended_at: int | None = None
