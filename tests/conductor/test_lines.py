@@ -189,7 +189,7 @@ def test_work_of_an_agent_that_is_gone_goes_back_to_its_role(
         assert owners(town) == {"t1": "ann"}, "it has the session"
     town.put(town.agent("ann").but(**gone))
     settled(town)
-    assert owners(town) == {"t1": None}
+    assert (owners(town), town.tasks["t1"].not_before) == ({"t1": None}, None)
     town.put(agent("bob", 2, role="dev"))
     settled(town)
     assert owners(town) == {"t1": "bob"}

@@ -296,13 +296,19 @@ def test_a_plan_whose_review_is_lost_waits_for_a_person() -> None:
     assert settled(town).plans["main"].state == "completed"
 
 
-def test_a_review_that_is_tried_again_answers_the_question() -> None:
+@pytest.mark.parametrize("approves", [True, False])
+def test_a_review_that_is_tried_again_answers_the_question(approves: bool) -> None:
     town = handed_in(review="rev")
     gates.fail(town, town.tasks["t1.review"], "daemon", "it gave no verdict")
     gates.check_retry(town, town.tasks["t1.review"])
     town.put(town.tasks["t1.review"].advance("retry"))
-    gates.turn_down(settled(town), town.tasks["t1.review"], "rev", "No")
-    assert (states(settled(town), "t1"), asked(town)) == (["assigned"], [])
+    review = settled(town).tasks["t1.review"]
+    if approves:
+        gates.complete(town, review, "rev", None)
+    else:
+        gates.turn_down(town, review, "rev", "No")
+    assert states(settled(town), "t1") == ["completed" if approves else "assigned"]
+    assert asked(town) == []
 
 
 def test_a_gate_that_nothing_waits_for_is_not_tried_again() -> None:
@@ -343,6 +349,7 @@ def test_nobody_reviews_its_own_work(reviewer: str) -> None:
     gates.check_reviewer(reviewer, None)
     gates.check_reviewer(None, "ann")
     gates.check_reviewer("role:ann", "ann")
+    gates.check_reviewer("role:dev", "role:dev")
 
 
 # Questions

@@ -177,6 +177,18 @@ def test_nobody_else_gives_the_verdict_and_it_is_recorded() -> None:
     assert desk.states("t1", "t1.review") == ["completed", "cancelled"]
 
 
+def test_a_reviewer_gives_the_verdict_on_what_it_reviews_and_on_nothing_else() -> None:
+    desk = desk_at_review()
+    desk.call("task.assign", agent="ann", text="More", review="rev")
+    desk.begin("ann")
+    desk.call("task.complete", "ann", result="More is done")
+    desk.end("ann")
+    assert desk.states("t1", "t2") == ["submitted", "submitted"]
+    with pytest.raises(Fenced, match="t2 is not held by this round of rev"):
+        desk.call("task.approve", "rev", task="t2")
+    assert desk.states("t1", "t2") == ["submitted", "submitted"]
+
+
 def test_a_round_that_ends_without_a_word_is_no_verdict() -> None:
     desk = desk_at_review()
     desk.end("rev")

@@ -41,13 +41,14 @@ def on_terminal(town: RealTown, api: ModelApi, bins: list[Path], *words: str) ->
     return OnTerminal([TT, *words], town.directory, env, size=(40, 110))
 
 
-def say(terminal: OnTerminal, api: ModelApi, ready: str, text: str) -> None:
-    """Types a line as soon as that is shown, and waits until the model was asked."""
+def say(terminal: OnTerminal, api: ModelApi, ready: str, *known: str) -> None:
+    """Types a line as soon as `ready` is shown; the model is asked it, and knows the rest, too."""
     terminal.until(ready)
-    terminal.type(text)
+    terminal.type(SAID)
     terminal.until("pomegranate")
     terminal.type("\r")
-    api.wait_until(lambda api: any(text in body(one) for one in api.requests))
+    told = (SAID, *known)
+    api.wait_until(lambda api: any(all(one in body(r) for one in told) for r in api.requests))
 
 
 def body(request: Request) -> str:
@@ -76,9 +77,7 @@ def test_a_session_goes_on_in_the_terminal_and_back(
     town.tt("wait", "--all", "--timeout", "60")
     session = town.agent("ann")["session"]
     with on_terminal(town, api, cli_bins, "attach", "ann") as terminal:
-        say(terminal, api, READY[cli], SAID)
-        told = [body(one) for one in api.model_requests if SAID in body(one)]
-        assert any("Say hello first" in one for one in told)
+        say(terminal, api, READY[cli], "Say hello first")
         leave(terminal, cli)
         assert "ann goes on" in terminal.seen
         assert terminal.modes() == terminal.before
@@ -95,8 +94,5 @@ def test_a_conductor_to_talk_to_has_its_context(
     town.tt("spawn", "ann", "--cli", cli)
     town.tt("config", "town.default_cli", cli)
     with on_terminal(town, api, cli_bins, "conductor", "--chat") as terminal:
-        say(terminal, api, READY[cli], SAID)
-        told = [body(one) for one in api.model_requests if SAID in body(one)]
-        assert any("You are the conductor of the town" in one for one in told)
-        assert any(f"ann ({cli}) is idle" in one for one in told)
+        say(terminal, api, READY[cli], "You are the conductor of the town", f"ann ({cli}) is idle")
         leave(terminal, cli)

@@ -30,7 +30,6 @@ def is_free(town: Town, agent: Agent) -> bool:
         and not used_up
         and not agent.is_held(town.now)
         and not town.queue(agent.name)
-        and next(due(town, agent.name), None) is None
     )
 
 
