@@ -10,9 +10,9 @@ from tinytown_cli.command import AgentName, verb
 
 @verb("attach", example="tt attach developer")
 def attach(agent: AgentName) -> None:
-    """Work in an agent's session, in this terminal; the agent goes on when you leave.
+    """Work in an agent's session, in this terminal.
 
-    It is paused first. One that was paused stays so.
+    The agent is paused first, and goes on when you leave; one that was paused stays so.
     """
     foreground.require("tt attach")
     target = client.here()

@@ -125,6 +125,9 @@ def _listed(messages: list[client.Data]) -> Iterator[str]:
         claimed = f" (as {message['claimed_sender']})" if message["claimed_sender"] else ""
         sender = message["from"] + claimed
         head = f"{message['id']}  {sender} → {message['to']}  {message['kind']}"
+        if message["kind"] == "question":
+            about = f" about {message['task']}" if message["task"] else ""
+            head = f"{message['id']}  question of {sender}{about}"
         urgency = f", {message['priority']}" if message["priority"] != "normal" else ""
         answer = f", answers {message['reply_to']}" if message["reply_to"] else ""
         age = output.age(message["sent_at"])

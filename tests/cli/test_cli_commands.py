@@ -119,6 +119,17 @@ COMMANDS: list[tuple[str, str, dict[str, Any]]] = [
         "backlog.add",
         {"text": "x", "tags": ["t"], "priority": "low", "after": ["1"]},
     ),
+    (
+        "assign role:dev x --after 1 --after 2 --join any --failures count",
+        "task.assign",
+        {"agent": "role:dev", "text": "x", "after": ["1", "2"], "join": "any", "failures": "count"},
+    ),
+    (
+        "backlog add x --after 1 --join 1 --failures hold",
+        "backlog.add",
+        {"text": "x", "after": ["1"], "join": "1", "failures": "hold"},
+    ),
+    ("spawn d --tag ui --tag api", "agent.spawn", {"name": "d", "tags": ["ui", "api"]}),
     ("backlog list", "backlog.list", {}),
     ("backlog claim 7", "backlog.claim", {"task": "7"}),
     ("backlog claim 7 d", "backlog.claim", {"task": "7", "agent": "d"}),

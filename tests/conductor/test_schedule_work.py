@@ -51,12 +51,28 @@ def broken_family(length: int) -> list[Task]:
     return [*family(length), task(length + 1, "ann", parent="t0", state="failed")]
 
 
+def fan_in(length: int) -> list[Task]:
+    needs = tuple(f"t{n}" for n in range(1, length + 1))
+    joiners = [
+        task(0, "bob", needs=needs),
+        task(-1, "bob", needs=needs, join=str(length)),
+        task(-2, "bob", needs=needs, join_failures=True),
+    ]
+    return [*heap(length), *joiners]
+
+
+def pool(length: int) -> list[Task]:
+    """What anybody of a role is to do, beside what is one agent's."""
+    some = [task(-n, role="dev", tags=("ui",)) for n in range(1, length + 1)]
+    return [*heap(length), *some, *(task(-length - n, tags=("ui",)) for n in range(1, length + 1))]
+
+
 def waiting_plan(length: int) -> list[Task]:
     plan = [task(n, "ann", plan="main", priority="urgent") for n in range(1, length + 1)]
     return [*plan, *(task(n, "ann") for n in range(length + 1, length + 40))]
 
 
-@pytest.mark.parametrize("shape", [chain, heap, family, broken_family, waiting_plan])
+@pytest.mark.parametrize("shape", [chain, heap, family, broken_family, fan_in, pool, waiting_plan])
 def test_a_change_costs_the_same_in_a_town_of_ten_thousand_tasks(
     shape: Callable[[int], list[Task]],
 ) -> None:

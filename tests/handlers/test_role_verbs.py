@@ -155,6 +155,19 @@ def test_a_plan_says_which_roles_are_missing_and_has_them_spawned() -> None:
     }
 
 
+def test_a_file_keeps_the_role_whoever_takes_it() -> None:
+    town = Desk(agent("ann", role="dev"), agents=1)
+    text = '[[tasks]]\nid = "a"\ndescription = "Do it"\nagent = "role:dev"\njoin = "any"\n'
+    town.call("plan.push", text=text)
+    town.call("conductor.start")
+    assert town.call("task.show", task="a")["task"]["agent"] == "ann"
+    pulled = town.call("plan.pull", text=text)["text"]
+    assert pulled == text + 'status = "assigned"\n'
+    assert [row["id"] for row in town.call("plan.push", text=pulled)["unchanged"]] == ["a"]
+    town.call("task.move", task="a", agent="ann")
+    assert 'agent = "ann"' in town.call("plan.pull", text=text)["text"]
+
+
 # Joins
 
 

@@ -63,13 +63,14 @@ class Agent(Record):
     last changed. `failures` counts rounds that failed in a row, `folded` the notes that the next
     prompt only counts. Its own `silence_seconds` and `wall_seconds` take the place of the town's
     limits. `session_input` and `session_output` are the tokens that its `session` has told so far,
-    where its CLI counts them by session. `permissions` is what it may do unasked (None: what the town's settings say, at each
-    round). `tags` say what kind of work it takes from the backlog, beside its role. `fallback` are
-    CLIs that take its rounds over while its own is at a rate limit: while its hold is one that is
-    `limited`. `tokens` and `cost_usd` are what its rounds used so far; `allowance` says how many
-    times its budget it may use, and `over_budget` that it waits for a person's word on that.
-    `restart` has it start afresh when it is next looked at. `attached` is the id of the command by
-    which a person took its session into a terminal; it is paused until they hand it back.
+    where its CLI counts them by session. `permissions` is what it may do unasked (None: what the
+    town's settings say, at each round). `tags` say what kind of work it takes from the backlog,
+    beside its role. `fallback` are CLIs that take its rounds over while its own is at a rate limit:
+    while its hold is one that is `limited`. `tokens` and `cost_usd` are what its rounds used so
+    far; `allowance` says how many times its budget it may use, and `over_budget` that it waits for
+    a person's word on that. `restart` has it start afresh when it is next looked at. `attached` is
+    the id of the command by which a person took its session into a terminal; it is paused until
+    they hand it back.
     """
 
     kind: ClassVar[str] = "agents"

@@ -320,7 +320,7 @@ def state_of(task: Task, plan: str) -> PlanTask:
         id=unscoped(plan, task.id),
         description=task.description,
         status=task.state,
-        agent=task.agent or (f"{ROLE}{task.role}" if task.role else None),
+        agent=f"{ROLE}{task.role}" if task.role else task.agent,
         result=task.result if task.state == "completed" else task.error,
         parent=task.parent and unscoped(plan, task.parent),
         depends_on=tuple(unscoped(plan, need) for need in task.depends_on),
