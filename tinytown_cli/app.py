@@ -60,7 +60,9 @@ COMMANDS = {
     "reset": Entry("recovery", "Empty the town: agents, tasks, messages and rounds go."),
     "stop": Entry("towns", "Close all agents of the town."),
     "start": Entry("towns", "Bring the town's agents back."),
-    "report": Entry("report", "Show what was done, what failed, what it cost, what needs you."),
+    "report": Entry(
+        "report", "Show what was done, what failed and why, what it cost, and what needs you."
+    ),
     "history": Entry("towns", "Show who did what."),
     "events": Entry("logs", "Print the raw event stream."),
     "logs": Entry("logs", "Show the daemon's log, or what an agent's CLI printed."),

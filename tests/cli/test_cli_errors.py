@@ -25,7 +25,7 @@ NOT_UTF8 = os.fsdecode(b"caf\xe9")
         (["assign", "d", NOT_UTF8], "the text is not UTF-8"),
         (["assign", NOT_UTF8, "x"], "an argument is not UTF-8"),
         (["send", "d", "x" * (MAX_TEXT_BYTES + 1)], "the message is longer than 1 MiB"),
-        (["send", "d"], 'a message needs one receiver and one text (tt send AGENT "TEXT")'),
+        (["send", "d"], 'a message needs one receiver and one text (tt send NAME "TEXT")'),
         (["send", "d", "a", "b"], "one receiver and one text"),
         (["send", "--all", "d", "a"], 'tt send --all "TEXT"'),
         (["send", "d", "a", "--info", "--ack"], "--info and --ack, not both"),

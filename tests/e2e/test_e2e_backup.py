@@ -16,6 +16,7 @@ import pytest
 from tests.e2e.town import Home, TownUnderTest, until
 from tests.store.rust_town import write_town
 from tinytownd.home import Endpoint, connect_path
+from tinytownd.store import formats
 from tinytownd.store.binary import find_binary
 from tinytownd.store.client import connect
 
@@ -43,7 +44,7 @@ def test_a_town_at_work_moves_to_another_machine(
     file = tmp_path / "shop.save"
     told = here.data("save", str(file))
     assert (told["path"], told["bytes"]) == (str(file), file.stat().st_size)
-    counts = {"agents": 2, "tasks": 3, "messages": 1, "rounds": 2}
+    counts = {"agents": 2, "tasks": 3, "messages": 1, "rounds": 2, "plans": 0}
     assert told["counts"] == {**counts, "events": len(history(here))}
 
     said = there.tt("restore", "../shop.save").out.splitlines()
@@ -201,7 +202,7 @@ def test_which_town_it_is_can_be_said(town: TownUnderTest, other_redis: Endpoint
 
 def test_without_such_a_town_there_is_nothing_to_do(town: TownUnderTest, tmp_path: Path) -> None:
     told = town.tt("migrate").out
-    assert told.startswith("This town's format (1) is current")
+    assert told.startswith(f"This town's format ({formats.FORMAT}) is current")
     nobody = town.tt("migrate", "--from", "redis://:hunter2@127.0.0.1:1", code=3).err
     assert "does not answer at redis://127.0.0.1:1" in nobody
     assert "hunter2" not in nobody + town.home.log()
