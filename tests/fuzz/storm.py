@@ -278,7 +278,8 @@ class Storm:
     def _look_at_the_keys(self) -> None:
         """Records of what was done, and what towns consist of: nothing else is there."""
         cursor, odd = "0", []
-        parts = r"tt:\{[a-z0-9-]+\}:(town|agents|tasks|messages|rounds|events|commands(:a\d+)?)"
+        kinds = "|".join(keys.RECORD_KINDS)
+        parts = rf"tt:\{{[a-z0-9-]+\}}:(town|{kinds}|events|commands(:a\d+)?)"
         while True:
             cursor, found = self.god.ask("SCAN", cursor, "COUNT", "1000")
             lives = self.god.all([("TTL", key) for key in found])
