@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -63,7 +64,18 @@ def conduct(
         raise typer.Exit(foreground.run(client.town("conductor.chat")))
     if rehearse:
         raise typer.Exit(_rehearse())
-    raise _left(lambda: _conduct(client.here(), spawn=spawn, plan=plan, talking=True))
+    target = client.here()
+    if not (spawn or plan) and live.can_talk() and _only_talks(target):
+        with contextlib.suppress(KeyboardInterrupt):
+            live.follow(target, events.last_id(target), talking=True, staying=True)
+        return
+    raise _left(lambda: _conduct(target, spawn=spawn, plan=plan, talking=True))
+
+
+def _only_talks(target: client.Target) -> bool:
+    """Whether there is no plan to follow, but an agent of the conductor's to talk to."""
+    now = client.send(target, "conductor.status", {})["conductor"]
+    return now["plan"]["state"] == "none" and now["cli"] is not None
 
 
 def _left(follow: Callable[[], int]) -> typer.Exit:

@@ -37,12 +37,17 @@ class EventStream:
     async def read(self, seconds: float) -> list[Event]:
         """What happened since the last call; waits for something, at most so long.
 
-        Raises `Unavailable` when Redis stays away. A read that is cancelled has read nothing.
+        Raises `Unavailable` when Redis stays away, and what `io` raises when the daemon is gone. A
+        read that is cancelled has read nothing.
         """
         deadline = time.monotonic() + _PATIENCE
         while True:
             try:
-                return await self._read(seconds)
+                found = await self._read(seconds)
+                if not found:
+                    # A Redis outside outlives the daemon, without which nothing happens.
+                    await conversation.address(self._io, self._target)
+                return found
             except transport.Lost as lost:
                 if time.monotonic() > deadline:
                     raise Unavailable(f"Redis stays away: {lost}", hint="tt doctor") from None

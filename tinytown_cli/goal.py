@@ -9,6 +9,7 @@ from typing import Any
 from tinytown_cli import client, events, output, wording
 from tinytown_cli.command import Group
 from tinytown_cli.options import chosen
+from tinytown_cli.progress import is_made
 from tinytownd.domain.errors import WORK_FAILED
 from tinytownd.domain.message import CONDUCTOR
 
@@ -63,9 +64,8 @@ def _until(stream: events.Stream, over: Callable[[], client.Data | None]) -> cli
 def _made(stream: events.Stream, name: str, message: str) -> client.Data | None:
     """How the plan stands once the agent has dealt with the goal, or will not."""
     status = stream.ask("conductor.status", plan=name)
-    thread = stream.ask("message.thread", message=message)["messages"]
-    waits = any(one["id"] == message and one["state"] != "acknowledged" for one in thread)
-    return None if waits and status["conductor"]["asked"] else status
+    thread = stream.ask("message.thread", message=message)
+    return status if is_made(status, thread, message) else None
 
 
 def _decided(stream: events.Stream, name: str) -> client.Data | None:

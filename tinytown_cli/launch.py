@@ -41,18 +41,35 @@ def rejoin() -> places.Endpoint:
     One that is stopped takes its endpoint away first; one that is restarted is there again soon.
     Raises `Unavailable`, `BadInput`.
     """
-    latest = time.monotonic() + START_SECONDS
-    deadline = time.monotonic() + RESTART_SECONDS
+    absence = Absence()
     while not (ready := places.ready_endpoint()):
-        if places.endpoint_file().exists():
+        if absence.is_death():
             return ensure()
-        now = time.monotonic()
-        if places.daemon_pid():  # it is not gone yet, or the next one is about to be ready
-            deadline = min(now + RESTART_SECONDS, latest)
-        if now > deadline:
-            raise Unavailable("the daemon was stopped", hint="any command that needs it starts it")
         time.sleep(_LOOK_SECONDS)
     return ready
+
+
+class Absence:
+    """A time without a daemon, for one who had one before: why there is none, look by look."""
+
+    def __init__(self) -> None:
+        began = time.monotonic()
+        self._latest = began + START_SECONDS
+        self._deadline = began + RESTART_SECONDS
+
+    def is_death(self) -> bool:
+        """Whether it died, and is to be brought back; else it may be on its way.
+
+        Raises `Unavailable` for one that was stopped.
+        """
+        if places.endpoint_file().exists():
+            return True
+        now = time.monotonic()
+        if places.daemon_pid():  # it is not gone yet, or the next one is about to be ready
+            self._deadline = min(now + RESTART_SECONDS, self._latest)
+        if now > self._deadline:
+            raise Unavailable("the daemon was stopped", hint="any command that needs it starts it")
+        return False
 
 
 def _start(tell: Callable[[str], None]) -> places.Endpoint:

@@ -40,16 +40,27 @@ class View(Protocol):
         """Shows the state of the plan."""
 
 
+def can_talk() -> bool:
+    """Whether there is a terminal with somebody at it, for a line to the conductor."""
+    return not chosen.json and output.on_terminal() and typed.possible()
+
+
 def follow(
-    target: client.Target, after: str, *, plan: str | None = None, talking: bool = False
+    target: client.Target,
+    after: str,
+    *,
+    plan: str | None = None,
+    talking: bool = False,
+    staying: bool = False,
 ) -> client.Data:
     """Shows what happens after that event until a plan is over; returns the last status.
 
-    With `talking` a terminal has a line to the conductor, too, and nobody is cut off there.
+    With `talking` a terminal has a line to the conductor, too, and nobody is cut off there; with
+    `staying` it is there until the person leaves: raises `KeyboardInterrupt`.
     """
     with contextlib.ExitStack() as stack:
         screen, talk = Screen(), None
-        if talking and not chosen.json and output.on_terminal() and typed.possible():
+        if talking and can_talk():
             talk = stack.enter_context(Talk(target, screen))
             talk.open()
         view = _view(screen, talk)
@@ -57,7 +68,7 @@ def follow(
         while True:
             status = stream.ask("conductor.status", plan=plan)
             view.show(status)
-            talks = talk is not None and talk.is_open(status)
+            talks = talk is not None and (talk.is_open(status) or staying)
             if is_over(status) and not talks:
                 # What led to the end may have been written after the last look at the stream.
                 view.happened(_until(stream, status["event"]))
@@ -153,6 +164,8 @@ def frame(
 
 def _progress(plan: client.Data, width: int) -> str:
     """The plan's name, as much of it as there is room for, a bar, and the counts."""
+    if plan["state"] == "none":
+        return output.paint("No plan yet", "dim")
     done, total = plan["completed"], plan["total"]
     cells = _BAR_CELLS if width > 3 * _BAR_CELLS else _BAR_CELLS // 4
     filled = cells * done // total if total else 0

@@ -21,6 +21,18 @@ def is_over(status: dict[str, Any]) -> bool:
     return not conductor["on"] or state in OVER
 
 
+def is_made(status: dict[str, Any], thread: dict[str, Any], goal: str) -> bool:
+    """Whether the conductor's agent has made the plan of a goal, or will not.
+
+    By replies to `conductor.status` and `message.thread`, and the id of the message with the goal.
+    A plan that was rejected with a reason is made anew.
+    """
+    conductor = status["conductor"]
+    waits = any(m["id"] == goal and m["state"] != "acknowledged" for m in thread["messages"])
+    waits = waits or conductor["plan"]["state"] == "cancelled"
+    return not (waits and conductor["asked"])
+
+
 def is_decisive(event: str, agent: str | None = None) -> bool:
     """Whether the plan may be over by such an event, which may be about an agent."""
     if agent == CONDUCTOR and event.startswith(("round.", "agent.")):

@@ -77,7 +77,7 @@ class Talk:
     def is_open(self, status: client.Data) -> bool:
         """Whether the person is in the middle of a line, or waits for an answer that may come."""
         named = [one for one in status["agents"] if one["name"] == CONDUCTOR]
-        self._is_there = any(one["desired"] == "run" for one in named)
+        self._is_there = any(one["desired"] == "run" and one["state"] != "error" for one in named)
         self._draw()
         return bool(self._line.text) or (bool(self._asked) and self._is_there)
 

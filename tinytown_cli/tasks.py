@@ -45,6 +45,10 @@ task = group("task", "Look at tasks and change them.", "tt task show design\ntt 
 
 def show_task(one: client.Data, said: str) -> None:
     """One task that was changed: a line for people, with what `said` does not say anyhow."""
+    if one["state"] == "blocked" and one["approve"] and not one["approved"]:
+        way = f"it waits for an approval: tt approve {one['id']}"
+        output.show(one, [f"Task {one['id']} {said}; {way}"])
+        return
     waits = f"waits for {', '.join(one['waits_for'])}" if one["waits_for"] else ""
     more = [part for part in (layout.owner(one), one["state"], waits) if part]
     told = ", ".join(part for part in more if part not in said.split())

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from tinytown_cli import client, events, output, statuspage, wording
+from tinytown_cli import client, events, layout, output, statuspage, wording
 from tinytown_cli.command import verb
 from tinytown_cli.options import chosen
 from tinytownd.domain.errors import OK, WORK_FAILED, BadInput, TimedOut
@@ -109,15 +110,36 @@ def wait(
 
     Exit code 0 when it went well, 1 when a task failed, 4 when the time was up.
     """
-    args = {"agents": agents or None, "task": task, "all": everything or None}
     try:
-        failed = client.send(
-            client.here(), "town.wait", args, seconds=timeout, io=client.Following()
-        )["failed"]
+        failed = _waited(
+            {"agents": agents or None, "task": task, "all": everything or None}, timeout
+        )
     except TimedOut:
         raise TimedOut(f"still not over after {timeout:g} s", hint="tt status") from None
     output.show({"failed": failed}, [_why_not(task) for task in failed] or ["Done"])
     raise typer.Exit(WORK_FAILED if failed else OK)
+
+
+def _waited(args: client.Data, timeout: float | None) -> list[client.Data]:
+    """What failed in the end; until then says once for each question that it is held up by."""
+    target, io, told = client.here(), client.Following(), list[str]()
+    deadline = None if timeout is None else time.monotonic() + timeout
+    while True:
+        left = None if deadline is None else max(deadline - time.monotonic(), 0)
+        reply = client.send(target, "town.wait", {**args, "told": told}, seconds=left, io=io)
+        if not reply["questions"]:
+            failed: list[client.Data] = reply["failed"]
+            return failed
+        for question in reply["questions"]:
+            told.append(question["id"])
+            output.note(_held_up(question))
+
+
+def _held_up(question: client.Data) -> str:
+    """What waits for a person, and how to have it go on."""
+    if question["task"]:
+        return f"{question['task']} waits for you: {layout.ways(question)}"
+    return f"this waits for you: {output.first_line(question['text'])} ({layout.ways(question)})"
 
 
 def _why_not(task: client.Data) -> str:

@@ -60,6 +60,8 @@ class Daemon:
         self.reader: CommandReader
         self._server: Server
         self._stopping = asyncio.Event()
+        #: Rounds that run on from an earlier daemon count, in all towns, before others start.
+        self._opening = True
         self._closing = False
         #: `daemon.stop` was carried out: its answer is the last one.
         self._told_to_stop = False
@@ -78,6 +80,8 @@ class Daemon:
                 group.start_soon(self._server.keep)
                 group.start_soon(self.reader.run)
                 await self.towns.open_registered()
+                self._opening = False
+                self.slots.look()
                 stack.push_async_callback(self.towns.close_all)
                 group.start_soon(self._listen)
                 group.start_soon(self._watch_clock)
@@ -257,7 +261,7 @@ class Daemon:
         return rounds
 
     def _max_rounds(self) -> int:
-        if self._closing:
+        if self._opening or self._closing:
             return 0
         try:
             return int(self._settings.get().limits.max_rounds)

@@ -13,13 +13,14 @@ from collections.abc import Iterator, Mapping
 from tinytownd.config import AgentClis, load_home
 from tinytownd.domain.errors import BadInput, TownError
 from tinytownd.home import DaemonLock, Home
+from tinytownd.resources import free_disk
 from tinytownd.runtimes.catalogue import PRESETS
 from tinytownd.runtimes.tables import from_table
 from tinytownd.store.access import USER, Access, examine, line
 from tinytownd.store.server import find_server
 
-#: Free space, in bytes, below which rounds and the store soon fail: 100 MiB.
-LEAST_DISK = 100 * 1024 * 1024
+#: Free space, in MiB, below which rounds and the store soon fail.
+LEAST_DISK = 100
 
 
 def check(
@@ -47,8 +48,9 @@ def checks(env: Mapping[str, str]) -> Iterator[dict[str, object]]:
         return
     if access is not None:
         yield from external_server(access)
-    free = shutil.disk_usage(home.path).free
-    yield check("disk", free >= LEAST_DISK, f"{free // 2**20:,} MiB free", "free some space")
+    free = free_disk(home.path)
+    told = "not known" if free is None else f"{free:,} MiB free"
+    yield check("disk", free is None or free >= LEAST_DISK, told, "free some space")
     pid = DaemonLock(home).holder()
     yield check("daemon", True, f"runs, pid {pid}" if pid else "not running: tt starts it")
     git = shutil.which("git", path=env.get("PATH"))

@@ -103,18 +103,25 @@ class TownHost:
             config = self.config
             if config is not self._looked_at or time.monotonic() > self._look_again:
                 self._looked_at, self._look_again = config, time.monotonic() + LOOK_SECONDS
-                cli = self._conductor_cli(config)
-                self._last_policy = dataclasses.replace(config.policy, conductor_cli=cli)
+                known = {*PRESETS, *config.agent_clis}
+                self._last_policy = dataclasses.replace(
+                    config.policy,
+                    conductor_cli=self._conductor_cli(config),
+                    absent=frozenset(cli for cli in known if self._is_absent(cli)),
+                )
         return self._last_policy
 
     def _conductor_cli(self, config: Config) -> str:
         """The CLI of the conductor's own agent; "" where that is off, or the CLI is not there."""
         cli = config.conductor_cli
+        there = config.conductor.enabled and cli != SHELL and not self._is_absent(cli)
+        return cli if there else ""
+
+    def _is_absent(self, cli: str) -> bool:
         try:
-            there = config.conductor.enabled and self.missing(self.runtime(cli)) is None
+            return self.missing(self.runtime(cli)) is not None
         except TownError:
-            return ""
-        return cli if there and cli != SHELL else ""
+            return True
 
     def _hook(self) -> Hook:
         """What tells people, as the settings have it now; nobody is told of a rehearsal."""
@@ -230,6 +237,8 @@ class TownHost:
         await self._around.reader.follow(keys.commands_key(self.id))
         for agent_id in list(town.agents):
             self._supervise(agent_id)
+        for supervisor in self._supervisors.values():
+            supervisor.adopt(town)
         self._tasks[""] = asyncio.create_task(self._desk.run(), name=f"commands {self.id}")
         telling = asyncio.create_task(self._notifier.run(), name=f"notify {self.id}")
         self._tasks["notify"] = telling
@@ -282,7 +291,7 @@ class TownHost:
     async def running(self, *, end: bool) -> list[dict[str, object]]:
         """The rounds that run now; with `end` they are told to end."""
 
-        def look(town: Town) -> list[dict[str, object]]:
+        def look(town: Town) -> list[Round]:
             found = []
             for agent in list(town.agents.values()):
                 one = town.rounds.get(agent.round or "")
@@ -291,18 +300,19 @@ class TownHost:
                 if end:
                     town.put(one.but(stopping="the daemon was stopped"))
                     town.wake(agent)
-                found.append({"town": self.name, "agent": agent.name, "round": int(one.id)})
+                found.append(one)
             return found
 
         rounds = await (self.store.transact(look) if end else self.store.read(look))
-        return [{**one, "pid": self._pid(one)} for one in rounds]
+        return [self._told(one) for one in rounds]
 
-    def _pid(self, one: Mapping[str, object]) -> int | None:
-        file = self.place.private / "rounds" / str(one["agent"]) / str(one["round"]) / "pid"
+    def _told(self, running: Round) -> dict[str, object]:
+        """A round that runs, and its process's id if that can be read."""
+        about = {"town": self.name, "agent": running.agent, "round": int(running.id)}
         try:
-            return int(file.read_text())
+            return {**about, "pid": int(self.files(running).pid.read_text())}
         except (OSError, ValueError):
-            return None
+            return {**about, "pid": None}
 
     async def readmit_all(self) -> None:
         """After the server was away: the town as it is now, and the users of its rounds."""
@@ -351,6 +361,7 @@ class TownHost:
         task = asyncio.create_task(supervisor.run(), name=f"agent {self.id} {agent_id}")
         self._tasks[agent_id] = task
         task.add_done_callback(lambda _: self._forget(agent_id, task))
+        task.add_done_callback(lambda _: supervisor.disown())
 
     def _forget(self, agent_id: str, task: asyncio.Task[None]) -> None:
         if self._tasks.get(agent_id) is task:

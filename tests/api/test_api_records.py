@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.cli import shapes
-from tinytown_cli.api import Unavailable, records
+from tinytown_cli.api import Unavailable, records, reports
 
 PROTOCOL = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text()
 SHAPES: dict[str, type[records.Record]] = {
@@ -39,6 +39,15 @@ def test_a_record_has_exactly_the_documented_fields(shape: str) -> None:
     fields = {field.name for field in dataclasses.fields(SHAPES[shape])}  # type: ignore[arg-type]
     renamed = {"from"} if shape == "message" else set()
     assert fields - {"sender"} == documented(shape) - renamed
+
+
+def test_a_report_has_exactly_the_documented_fields() -> None:
+    shapes_of = (reports.Report, reports.Finished, reports.Cost, reports.Spent, reports.Need)
+    found = re.search(r"^\| `town.report` \|[^|]*\| (.+) \|$", PROTOCOL, re.MULTILINE)
+    assert found
+    quoted = re.findall(r"`([^`]+)`", found[1])
+    names = {name for text in quoted for name in re.findall(r"\w+", text)} - {"finished"}
+    assert {one.name for shape in shapes_of for one in dataclasses.fields(shape)} == names
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.town import CONFIG, Home
+from tests.e2e.town import CONFIG, SCRIPTED, Home
 from tinytownd.runtimes.catalogue import PRESETS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "python-api.md").read_text(encoding="utf-8")
@@ -25,7 +25,9 @@ PRINTS = {
     "Sequential": r"t1 completed\nt2 completed",
     "Parallel": r"(?s)(?=.*backend is done: )(?=.*frontend is done: ).+",
     "Fan-out, fan-in": r".+",
-    "Messages": r"person → developer acknowledged\ndeveloper says: The login is built",
+    "Review": r"No agreement after 3 attempts",
+    "Messages": r"person → developer acknowledged\n"
+    r"developer → conductor Which database\?\nperson → developer SQLite will do",
     "A plan": r"(?s).* plan\.completed \ncompleted \[\('design', 'completed'\), \('build', 'comp.+",
 }
 
@@ -43,6 +45,22 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
 
 def test_all_patterns_are_shown() -> None:
     assert list(PROGRAMS) == list(PRINTS)
+
+
+def test_a_review_ends_when_the_reviewer_agrees(
+    make_home: Callable[..., Home], tmp_path: Path
+) -> None:
+    played = "".join(f"\n[agent_clis.{cli}]\ncommand = {SCRIPTED}\n" for cli in ("claude", "codex"))
+    town = make_home(played).town(tmp_path / "town")
+    draft, better = ["say the draft"], ["say what it is now"]
+    reviews = [["the draft", ["say Rename it"]], ["what it is now", ["say OK"]]]
+    works = [["Build the login", draft], ["wants this changed:\n\nRename it", better]]
+    town.write("developer.rules", json.dumps(works))
+    town.write("reviewer.rules", json.dumps(reviews))
+    file = town.write("example.py", PROGRAMS["Review"])
+    done = town.home.run(sys.executable, "-W", "error", str(file), cwd=town.directory)
+    assert (done.code, done.err, done.out.strip()) == (0, "", "what it is now")
+    assert [one["agent"] for one in town.rounds()] == ["developer", "reviewer"] * 2
 
 
 @pytest.mark.parametrize("pattern", PROGRAMS)

@@ -130,7 +130,7 @@ def plan(state: str = "completed", **changes: Any) -> dict[str, Any]:
 
 def conducting(state: str, tasks: list[dict[str, Any]], **changes: Any) -> dict[str, Any]:
     return {
-        "conductor": {"on": True, "plan": plan(state), "asked": 0},
+        "conductor": {"on": True, "plan": plan(state), "asked": 0, "cli": "claude"},
         "tasks": tasks,
         "agents": [agent()],
         "missing": [],
@@ -200,7 +200,7 @@ REPLIES: dict[str, Any] = {
     "town.start": {"agents": [agent()]},
     "town.status": {
         "town": TOWN,
-        "conductor": {"on": False, "plan": plan("none"), "asked": 0},
+        "conductor": {"on": False, "plan": plan("none"), "asked": 0, "cli": "claude"},
         "plans": [],
         "agents": [agent()],
         "tasks": {
@@ -214,7 +214,7 @@ REPLIES: dict[str, Any] = {
         "event": "0-0",
     },
     "town.history": {"events": [{**EVENT, "agent": "developer", "task": "7"}]},
-    "town.wait": {"failed": []},
+    "town.wait": {"failed": [], "questions": []},
     "task.assign": {"task": task(), "agent": agent()},
     "task.show": {"task": task(), "rounds": [ROUND]},
     "task.list": {"tasks": [task()]},
@@ -284,11 +284,13 @@ REPLIES: dict[str, Any] = {
         "needs": [{"kind": "task", "id": "t1", "why": "failed: no", "command": "tt task retry t1"}],
     },
     "conductor.start": {
-        "conductor": {"on": True, "plan": plan("running"), "asked": 0},
+        "conductor": {"on": True, "plan": plan("running"), "asked": 0, "cli": "claude"},
         "spawned": [],
         "missing": [],
     },
-    "conductor.stop": {"conductor": {"on": False, "plan": plan("waiting"), "asked": 0}},
+    "conductor.stop": {
+        "conductor": {"on": False, "plan": plan("waiting"), "asked": 0, "cli": "claude"}
+    },
     "conductor.context": {"prompt": "You are the conductor\n"},
     "conductor.status": conducting("completed", [task("design", "completed", result="Done it")]),
 }

@@ -7,9 +7,11 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.cli import shapes
 from tests.cli.scripted import FakeDaemon, Tt
 from tinytownd.domain import errors, names
 from tinytownd.wire import MAX_TEXT_BYTES
@@ -124,7 +126,7 @@ def test_waiting_tells_how_it_ended(daemon: FakeDaemon, town: Path, tt: Tt) -> N
         {"id": "8", "state": "cancelled", "error": None},
         {"id": "9", "state": "pending", "waits_for": ["7", "8"]},
     ]
-    daemon.replies["town.wait"] = {"failed": failed}
+    daemon.replies["town.wait"] = {"failed": failed, "questions": []}
     assert tt("wait", code=1)[0].splitlines() == [
         "7 failed: no compiler",
         "8 was cancelled",
@@ -133,6 +135,27 @@ def test_waiting_tells_how_it_ended(daemon: FakeDaemon, town: Path, tt: Tt) -> N
     daemon.mute.add("town.wait")
     assert "still not over after 0.2 s" in tt("wait", "--timeout", "0.2", code=4)[1]
     assert daemon.sent[-1].life_ms <= 200
+
+
+def test_waiting_says_once_what_waits_for_a_person(daemon: FakeDaemon, town: Path, tt: Tt) -> None:
+    """Each question is told; then the daemon is asked again, for what is not told yet."""
+    asked = [
+        shapes.question(id="m1", about="approve:t2", task="t2"),
+        shapes.question(id="m2", about="budget:day", task=None, text="More?"),
+    ]
+
+    def waited(args: dict[str, Any]) -> dict[str, object]:
+        new = [one for one in asked if one["id"] not in args["told"]][:1]
+        return {"failed": [], "questions": new}
+
+    daemon.replies["town.wait"] = waited
+    out, err = tt("wait", "--all")
+    assert out == "Done\n"
+    assert err.splitlines() == [
+        't2 waits for you: tt approve t2, or tt reject t2 "why"',
+        "this waits for you: More? (tt answer m2 yes, or tt answer m2 no)",
+    ]
+    assert [sent.args["told"] for sent in daemon.sent] == [[], ["m1"], ["m1", "m2"]]
 
 
 def test_a_plan_that_changed_meanwhile_is_left(daemon: FakeDaemon, town: Path, tt: Tt) -> None:

@@ -72,6 +72,15 @@ def test_what_was_asked_and_answered_is_told(daemon: FakeDaemon, town: Path, tt:
     assert tt("reject", "7", "no")[0] == "Task 7 is rejected (developer, assigned)\n"
 
 
+def test_a_task_that_waits_for_an_approval_says_how_to_give_it(
+    daemon: FakeDaemon, town: Path, tt: Tt
+) -> None:
+    made = shapes.task(state="blocked", approve=True, approved=False)
+    daemon.replies["task.assign"] = {"task": made, "agent": None}
+    told = "Task 7 is assigned to developer; it waits for an approval: tt approve 7\n"
+    assert tt("assign", "developer", "Build", "--approve")[0] == told
+
+
 def test_a_question_without_a_task(daemon: FakeDaemon, town: Path, tt: Tt) -> None:
     daemon.replies["task.ask"] = {"question": shapes.question(), "task": None}
     assert tt("ask", "Which port?")[0] == "Asked as m3; the answer will come as a message\n"

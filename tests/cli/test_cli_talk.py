@@ -70,6 +70,25 @@ def test_an_answer_and_what_the_conductor_does_are_shown(
     conducted.until("dev wrote to person: Read elsewhere")
 
 
+@pytest.mark.parametrize("keys", ["\x03", "\x04"], ids=["Ctrl-C", "Ctrl-D"])
+def test_without_a_plan_it_is_there_to_talk_until_one_leaves(
+    keys: str, daemon: FakeDaemon, town: Path
+) -> None:
+    daemon.replies["conductor.status"] = conducting("none", [], agents=[])
+    daemon.replies["message.read"] = {"messages": [], "left": 0}
+    argv = [sys.executable, "-m", "tinytown_cli", "conductor"]
+    with OnTerminal(argv, town, {**os.environ, "PYTHONPATH": str(ROOT)}) as terminal:
+        terminal.until("No plan yet")
+        terminal.type("Hello\r")
+        terminal.until("you: Hello")
+        daemon.event("message.sent", actor="ann", agent="bob", message="m9", text="x")
+        terminal.until("wrote to bob")
+        terminal.type(keys)
+        assert terminal.end() == 0
+        assert terminal.modes() == terminal.before
+    assert "conductor.start" not in [one.verb for one in daemon.sent]
+
+
 def test_what_people_have_not_read_is_shown_first(
     conducted: OnTerminal, daemon: FakeDaemon
 ) -> None:
@@ -103,13 +122,17 @@ def test_nobody_is_cut_off(conducted: OnTerminal, daemon: FakeDaemon) -> None:
     assert "Plan completed" in conducted.seen
 
 
+@pytest.mark.parametrize("state", [None, "error"])
 def test_a_question_that_nobody_will_answer_holds_nothing_up(
-    conducted: OnTerminal, daemon: FakeDaemon
+    state: str | None, conducted: OnTerminal, daemon: FakeDaemon
 ) -> None:
-    daemon.replies["conductor.status"] = conducting("running", WORKING, agents=[agent()])
+    team = [agent()]
+    if state is not None:
+        team.append(agent("conductor", desired="run", state=state))
+    daemon.replies["conductor.status"] = conducting("running", WORKING, agents=team)
     conducted.type("Anybody?\r")
     conducted.until("nobody is there to read it")
-    daemon.replies["conductor.status"] = conducting("completed", [], agents=[agent()])
+    daemon.replies["conductor.status"] = conducting("completed", [], agents=team)
     daemon.event("plan.completed")
     assert conducted.end() == 0
 

@@ -70,6 +70,7 @@ def events(town: Town) -> list[object]:
 def picture(town: Town) -> dict[str, object]:
     """All that can be asked of a town: records in their order, and every index."""
     names = {a.name for a in town.agents.values()} | {t.agent or "" for t in town.tasks.values()}
+    agents = list(town.agents.values())
     boxes = names | {m.to for m in town.messages.values()}
     return {
         "meta": town.meta,
@@ -87,7 +88,14 @@ def picture(town: Town) -> dict[str, object]:
         "unmet": {one: town.unmet(task) for one, task in town.tasks.items()},
         "plan counts": {name: +town.plan_counts(name) for name in town.plans},
         "open groups": sorted(town.index.open_groups),
+        "open gates": sorted(town.index.open_gates),
+        "unapproved": {line: sorted(ids) for line, ids in town.index.unapproved.items() if ids},
+        "members": {word: ids_of(town.members(word)) for one in agents for word in one.words},
     }
+
+
+def ids_of(agents: Iterable[Agent]) -> list[str]:
+    return sorted(one.id for one in agents)
 
 
 def ids(tasks: Iterable[Task]) -> list[str]:

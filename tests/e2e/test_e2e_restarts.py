@@ -231,3 +231,40 @@ def test_a_round_runs_on_when_its_cli_is_not_configured_any_more(
     town.wait("--task", task)
     assert (town.task(task)["state"], town.task(task)["result"]) == ("completed", "once")
     assert len(town.rounds()) == 1
+
+
+ONE_ROUND = {
+    "of the CLI": f"[agent_clis.single]\ncommand = {SCRIPTED}\nmax_rounds = 1\n",
+    "of the daemon": f"[agent_clis.single]\ncommand = {SCRIPTED}\n",
+}
+
+
+@pytest.mark.parametrize("bound", ONE_ROUND)
+@pytest.mark.parametrize("places", [("town", "town"), ("early", "late")], ids=["one", "two"])
+def test_the_next_daemon_counts_what_runs_before_it_starts_anything(
+    make_home: Make, tmp_path: Path, bound: str, places: tuple[str, str]
+) -> None:
+    home = make_home(ONE_ROUND[bound])
+    if bound == "of the daemon":
+        config = home.path / "config.toml"
+        config.write_text(config.read_text().replace("max_rounds = 100", "max_rounds = 1"))
+    first, second = (home.town(tmp_path / place) for place in places)
+    first.quick("spawn", "waits", "--cli", "single")
+    second.quick("spawn", "works", "--cli", "single")
+    running = second.assign("works", "wait go")
+    (works,) = second.rounds(1)
+    waiting = first.assign("waits")
+    kill_daemon(home)
+    second.tt("list")
+    assert alive(works["pid"]), "the round runs on"
+    second.go("go")
+    second.wait("--task", running)
+    first.wait("--task", waiting)
+    (over,) = [e["at"] for e in second.see("events") if told(e) == ("round.ended", "works")]
+    (begun,) = [e["at"] for e in first.see("events") if told(e) == ("round.started", "waits")]
+    assert over <= begun
+
+
+def told(event: dict[str, str]) -> tuple[str, str | None]:
+    """What happened, and to which agent."""
+    return event["event"], event.get("agent")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.conducted import rules
 from tests.e2e.town import BIN, SCRIPTED, Home, TownUnderTest, lines, until
 from tests.terminal import OnTerminal
 
@@ -186,3 +187,23 @@ def test_a_line_to_the_conductor_below_the_live_view(place: TownUnderTest) -> No
         assert terminal.end() == 0
         assert "Plan completed: 1 of 1 done" in terminal.seen
         assert terminal.modes() == terminal.before
+
+
+def test_without_a_plan_there_is_an_agent_to_talk_to_or_a_refusal(
+    conducted: TownUnderTest,
+) -> None:
+    rules(conducted, ("Anybody", ["tt send person 'Here I am'"]))
+    off = conducted.tt("conductor", code=2)
+    assert off.err.startswith("tt: there is no plan to conduct")
+    with on_terminal(conducted, "conductor") as terminal:
+        terminal.until("No plan yet")
+        terminal.type("Anybody there?\r")
+        terminal.until("conductor: Here I am")
+        assert terminal.process.poll() is None
+        terminal.type("\x04")
+        assert terminal.end() == 0
+        assert terminal.modes() == terminal.before
+    conducted.quick("config", "conductor.enabled", "false")
+    with on_terminal(conducted, "conductor") as terminal:
+        assert terminal.end() == 2
+        assert "there is no plan to conduct" in terminal.seen

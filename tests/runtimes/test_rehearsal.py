@@ -4,9 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.domain.towns import make_town, message
+from tinytownd.domain.message import CONDUCTOR
 from tinytownd.runtimes.catalogue import PRESETS
 from tinytownd.runtimes.readers import Transcript, reader
 from tinytownd.runtimes.verdict import verdict
+from tinytownd.supervisor import brief
 
 PROMPT = """\
 You are developer, one of a team of agents in one project.
@@ -152,6 +155,14 @@ def test_messages_are_read(stage: Stage) -> None:
     code, _, transcript = stage.play(MESSAGES)
     assert (code, transcript.failed) == (0, False)
     assert "read 1 lines of messages" in transcript.text
+    assert stage.calls() == []
+
+
+def test_the_conductors_agent_is_played_too(stage: Stage) -> None:
+    told = [message(4, CONDUCTOR, text="How is it going?", sort="query")]
+    code, _, transcript = stage.play(brief.write(make_town(), told))
+    assert (code, transcript.failed) == (0, False)
+    assert transcript.text.startswith("conductor has read ")
     assert stage.calls() == []
 
 

@@ -18,7 +18,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -26,11 +26,14 @@ from tests.torture.callers import People
 from tests.torture.checks import check
 from tests.torture.evidence import Evidence, collect, described, descriptors, files
 from tests.torture.killer import Killer
+from tests.torture.person import somebody_there
+from tests.torture.plan import PlanTask
 from tests.torture.report import report
-from tests.torture.town import PlanTask, Size, StormTown, draw_plan, until
+from tests.torture.town import Size, StormTown, until
 
-#: How many agents are at work, and leave processes behind, when the town is ended.
-LINGERERS = 3
+#: Which agents are at work, and leave processes behind, when the town is ended: two share a CLI
+#: for one round at a time.
+LINGERERS = slice(2, 5)
 
 
 def arguments(argv: Sequence[str]) -> Size:
@@ -58,39 +61,43 @@ def say(text: str) -> None:
 
 def run(directory: Path, size: Size) -> int:
     """One storm in that directory; how many things were wrong."""
-    town, plan, began = StormTown(directory, size), draw_plan(size), time.monotonic()
+    town, plans, began = StormTown(directory, size), size.plans(), time.monotonic()
+    tasks = {task.id: task for plan in plans.values() for task in plan}
     killer = Killer(town)
-    people = People(town, plan, lambda: killer.share)
+    people = People(town, plans, lambda: killer.share)
     try:
         town.set_up()
         before = descriptors(town), files(town)
         people.first_push()
         say(f"set up after {time.monotonic() - began:.0f} s; the storm begins")
-        storm(killer, people)
-        say(f"{killer.killed} kills after {time.monotonic() - began:.0f} s; the town comes to rest")
-        found = aftermath(town, plan)
+        with somebody_there(town, tasks):
+            storm(killer, people)
+            passed = time.monotonic() - began
+            say(f"{killer.killed} kills after {passed:.0f} s; the town comes to rest")
+            town.settle()
+        found = aftermath(town, tasks)
         found.before, found.files = before[0], sorted(files(town) - before[1])
         end(town, found)
     except BaseException:
         town.abandon()
         raise
-    problems = check(found)
     (directory / "evidence.json").write_text(json.dumps(dataclasses.asdict(found), indent=1))
+    problems = check(found)
     for line in report(found, killer.counts, problems, time.monotonic() - began):
         say(line)
     return sum(map(len, problems.values()))
 
 
-def aftermath(town: StormTown, plan: Sequence[PlanTask]) -> Evidence:
+def aftermath(town: StormTown, tasks: Mapping[str, PlanTask]) -> Evidence:
     """The calm after the storm: one more task for everybody, and what there is to see then."""
-    town.settle()
     town.one_more_task()
-    return collect(town, plan)
+    town.unhold()
+    return collect(town, tasks)
 
 
 def end(town: StormTown, found: Evidence) -> None:
     """Ends the town in the middle of work, with a daemon that died over it; nothing may be left."""
-    names = town.size.team[:LINGERERS]
+    names = town.size.team[LINGERERS]
     for name in names:
         town.town.quick("assign", name, "Work, linger")
     rounds = len(found.notes["rounds"]) + len(names)

@@ -27,6 +27,9 @@ WORK_SECONDS, READ_SECONDS = 0.7, 0.1
 #: How often a task's agent writes to somebody, leaves a process behind, and says nothing at its end
 #: but by its exit code.
 WRITES, LEAVES, SILENT = 0.4, 0.1, 0.2
+#: How often it asks a person first, a check fails, a reviewer rejects, a CLI is at its rate limit;
+#: and how long that lasts, in seconds.
+ASKS, FAILS, REJECTS, LIMITED, LIMIT_SECONDS = 0.1, 0.25, 0.25, 0.3, 1
 #: `tt` is killed, too; so often it is tried again.
 TRIES = 20
 KINDS = ("request", "query", "info", "ack")
@@ -42,7 +45,7 @@ def note(file: str, **what: object) -> None:
 
 def hold(what: str) -> None:
     """Takes a lock for as long as this process lives, or notes that another round has it."""
-    fd = os.open(NOTES / f"{what}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    fd = os.open(NOTES / f"{what.replace('/', '+')}.lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -78,25 +81,79 @@ def write_to_somebody() -> None:
     tt("send", to, marker, *([] if kind == "request" else [f"--{kind}"]))
 
 
-def finish() -> int:
-    """Says that the task is completed, or leaves it to the exit code, which is returned."""
-    note("ends")
-    if DICE.random() < SILENT:
-        return 0
+def insist(*words: str) -> int:
+    """Runs `tt` until it is answered: its exit code."""
     for _ in range(TRIES):
-        code = tt("task", "complete", "--result", f"{TASK} by round {ROUND}")
+        code = tt(*words)
         if code >= 0:
             return code
     return 1
 
 
+def finish() -> int:
+    """Says that the task is completed, or leaves it to the exit code, which is returned."""
+    note("ends")
+    if DICE.random() < SILENT:
+        return 0
+    return insist("task", "complete", "--result", f"{TASK} by round {ROUND}")
+
+
+def judge() -> int:
+    """Says what it thinks of what it reviews."""
+    good = DICE.random() >= REJECTS
+    note("gates", good=good)
+    return insist("approve", TASK) if good else insist("reject", TASK, "not good enough")
+
+
+def check() -> int:
+    """A check of somebody's work: its verdict is the exit code."""
+    hold(f"task-{TASK}")
+    good = DICE.random() >= FAILS
+    note("rounds", seen=[])
+    note("gates", good=good)
+    print("good" if good else "bad")
+    return int(not good)
+
+
+def limited() -> bool:
+    """Whether the CLI meets its rate limit, which it says as claude does."""
+    if DICE.random() >= LIMITED:
+        return False
+    resets_at = int((time.time() + LIMIT_SECONDS) * 1000)
+    note("limits")
+    say(type="rate_limit_event", rate_limit_info={"status": "rejected", "resetsAt": resets_at})
+    say(type="result", is_error=True, api_error_status=429, result="limit reached")
+    return True
+
+
+def say(**record: object) -> None:
+    """One record of the transcript."""
+    print(json.dumps(record), flush=True)
+
+
 def main() -> int:
-    """One round."""
+    """One round; on a CLI with limits its final record says that it was completed."""
+    if "check" in sys.argv:
+        return check()
+    has_limits = "limited" in sys.argv
     prompt = sys.stdin.buffer.read().decode()
     hold(f"agent-{NAME}")
     if TASK:
         hold(f"task-{TASK}")
-    note("rounds", seen=re.findall(r"MSG-[\w-]+", prompt))
+    if has_limits:
+        hold("cli-limited")  # its `max_rounds` is 1
+    note("rounds", seen=re.findall(r"MSG-[\w-]+", prompt), limited=has_limits)
+    calm = not TASK or "quietly" in prompt or "linger" in prompt
+    if has_limits and not calm and limited():
+        return 1
+    code = one_round(prompt)
+    if has_limits and code == 0:
+        say(type="result", is_error=False, result="done")
+    return code
+
+
+def one_round(prompt: str) -> int:
+    """Works on the task, or only reads."""
     if "linger" in prompt:
         leave_behind()
         time.sleep(600)
@@ -109,6 +166,13 @@ def main() -> int:
         if DICE.random() < WRITES:
             write_to_somebody()
         time.sleep(min(DICE.expovariate(1 / WORK_SECONDS), 10 * WORK_SECONDS))
+        if ".review" in TASK:
+            return judge()
+        if DICE.random() < ASKS and "You asked:" not in prompt:
+            return insist("ask", f"ASK-{NAME}-{ROUND}")
+        if "Give up" in prompt:
+            note("ends")
+            return insist("task", "fail", "--reason", "it cannot be done")
     return finish()
 
 

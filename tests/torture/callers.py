@@ -11,12 +11,15 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from tests.torture.town import TELLER, Letter, PlanTask, StormTown, plan_text
+from tests.torture.plan import SIDE, PlanTask, plan_text
+from tests.torture.town import TELLER, Letter, StormTown
 
 KINDS = ("request", "query", "info", "ack")
 PRIORITIES = ("normal", "normal", "normal", "urgent")
+#: How many of the urgent letters stop their reader's round.
+INTERRUPTS = 0.3
 #: Writers at once, and how many of their letters each sends by a `tt` of its own.
 WRITERS, BY_TT = 6, 0.1
 #: So many notes come while an agent is paused: more than wait in a mailbox (50); some are folded.
@@ -25,6 +28,10 @@ FLOOD = 60
 MESSAGES_A_FLOOD = 400
 #: A push has so many of the plan's tasks at a time.
 TASKS_A_PUSH = 15
+#: How long an agent is away, a plan is paused, and both are left alone, at most; in seconds.
+AWAY, APART = 2.0, 4.0
+#: What one hears who wants to pause a plan, or to resume it, of which nothing is left to do.
+OVER = "is over: it is"
 #: How often what may be repeated is tried.
 TRIES = 50
 LOOKS: tuple[tuple[str, ...], ...] = (
@@ -47,8 +54,8 @@ class Teller:
     def send(self, letter: Letter) -> None:
         """Sends a letter, and remembers what became of it."""
         process = self._process or self._start()
-        told = {"text": letter.marker, "to": letter.to}
-        told |= {"kind": letter.kind, "priority": letter.priority}
+        told: dict[str, object] = {"text": letter.marker, "to": letter.to}
+        told |= {"kind": letter.kind, "priority": letter.priority, "interrupt": letter.interrupt}
         assert process.stdin is not None
         assert process.stdout is not None
         try:
@@ -87,25 +94,31 @@ class People:
     """Everybody's work; `share` says how much of the killing is done, from 0 to 1."""
 
     def __init__(
-        self, storm: StormTown, plan: Sequence[PlanTask], share: Callable[[], float]
+        self,
+        storm: StormTown,
+        plans: Mapping[str, Sequence[PlanTask]],
+        share: Callable[[], float],
     ) -> None:
         self._storm = storm
-        self._plan = plan
+        self._plans = plans
         self._share = share
         floods = max(1, storm.size.messages // MESSAGES_A_FLOOD)
         self._floods = [(number + 0.5) / floods for number in range(floods)]
         self._letters = self._draw(storm.size.messages - floods * FLOOD)
         self._taking = threading.Lock()
+        #: Who sends an agent away brings it back before another one does anything to it.
+        self._handling = threading.Lock()
 
     @property
     def parts(self) -> list[Callable[[], None]]:
         """What they do at once, one thread each; each ends with the storm."""
         writers = [lambda number=n: self._write(number) for n in range(WRITERS)]
-        return [*writers, self._push, self._flood, self._look]
+        return [*writers, self._push, self._flood, self._handle, self._look]
 
     def first_push(self) -> None:
-        """The first piece of the plan, and the conductor on."""
-        self._push_until(1)
+        """The first piece of each plan, and the conductor on."""
+        for name in self._plans:
+            self._push_until(name, 1)
         self._storm.follow()
 
     def _draw(self, count: int) -> Iterator[tuple[float, Letter]]:
@@ -114,7 +127,9 @@ class People:
         for number in range(count):
             kind, priority = dice.choice(KINDS), dice.choice(PRIORITIES)
             to = dice.choice(self._storm.size.team)
-            yield number / count, Letter(f"MSG-letter-{number}", to, kind, priority)
+            interrupt = priority == "urgent" and dice.random() < INTERRUPTS
+            letter = Letter(f"MSG-letter-{number}", to, kind, priority, interrupt)
+            yield number / count, letter
 
     def _next(self) -> tuple[float, Letter] | None:
         with self._taking:
@@ -132,15 +147,24 @@ class People:
         teller.close()
 
     def _push(self) -> None:
-        pieces = -(-len(self._plan) // TASKS_A_PUSH)
-        for piece in range(2, pieces + 1):
-            self._wait((piece - 1) / pieces)
-            self._push_until(piece)
+        pieces = {name: -(-len(plan) // TASKS_A_PUSH) for name, plan in self._plans.items()}
+        pushes = [
+            ((piece - 1) / count, name, piece)
+            for name, count in pieces.items()
+            for piece in range(2, count + 1)
+        ]
+        for when, name, piece in sorted(pushes):
+            self._wait(when)
+            self._push_until(name, piece)
 
-    def _push_until(self, piece: int) -> None:
-        text = plan_text(self._plan[: piece * TASKS_A_PUSH])
-        self._storm.town.write("tasks.toml", text)
-        self._insist("sync", "push")
+    def _push_until(self, name: str, piece: int) -> None:
+        text = plan_text(self._plans[name][: piece * TASKS_A_PUSH])
+        file = f"{name}.toml"
+        self._storm.town.write(file, text)
+        with self._handling:
+            self._insist("sync", "push", file, "--plan", name)
+            # It may have ended while it was paused, and then could not be resumed.
+            self._insist("plan", "resume", name, already=OVER)
 
     def _flood(self) -> None:
         """One is paused, gets more notes than a mailbox holds, and goes on."""
@@ -148,13 +172,29 @@ class People:
         for number, when in enumerate(self._floods):
             self._wait(when)
             name = dice.choice(self._storm.size.team)
-            self._insist("interrupt", name)
-            for one in range(FLOOD):
-                kind = dice.choice(("info", "ack"))
-                teller.send(Letter(f"MSG-flood-{number}-{one}", name, kind))
-            # One whose answer was lost is refused when it is asked again.
-            self._insist("resume", name, already="neither paused")
+            with self._handling:
+                self._insist("interrupt", name)
+                for one in range(FLOOD):
+                    kind = dice.choice(("info", "ack"))
+                    teller.send(Letter(f"MSG-flood-{number}-{one}", name, kind))
+                # One whose answer was lost is refused when it is asked again.
+                self._insist("resume", name, already="neither paused")
         teller.close()
+
+    def _handle(self) -> None:
+        """Agents are killed, closed and started afresh; the smaller plan is paused for a while."""
+        dice = self._storm.size.dice("handling")
+        while self._share() < 1:
+            name, what = dice.choice(self._storm.size.team), dice.choice(("kill", "close", "plan"))
+            away, apart = dice.random() * AWAY, dice.random() * APART
+            with self._handling:
+                self._insist(
+                    *(("plan", "pause", SIDE) if what == "plan" else (what, name)), already=OVER
+                )
+                time.sleep(away)
+                again = ("plan", "resume", SIDE) if what == "plan" else ("restart", name)
+                self._insist(*again, already=OVER)
+            time.sleep(apart)
 
     def _look(self) -> None:
         dice = self._storm.size.dice("looks")

@@ -6,13 +6,15 @@ A check yields what is wrong, one line each; it says nothing where all is well.
 from __future__ import annotations
 
 import collections
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from tests.e2e.town import Data
+from tests.torture import decisions
 from tests.torture.evidence import Evidence
-from tests.torture.history import History
+from tests.torture.history import CONDUCTOR, History, TaskStory
 from tinytownd.store import keys
 from tinytownd.store.client import POOL
 from tinytownd.wire import DONE_SECONDS, HOME
@@ -24,47 +26,58 @@ NOTES, MOST_NOTES = {"info", "ack"}, 50
 KNOWN_FILES = re.compile(
     r"town/\.tt/rounds/[^/]+/\d+/(prompt\.md|stdout|stderr|pid|exit|lock|credentials)"
     r"|home/data/appendonlydir/appendonly\.aof\.\d+\.(base|incr)\.(aof|rdb)"
-    r"|home/logs/redis\.log\.1|town/tasks\.toml"
+    r"|home/logs/redis\.log\.1|town/(main|side)\.toml"
 )
 #: Exit codes: done, no daemon or no server, timed out. The last two are clear answers in a storm.
 FAIR = {0, 3, 4}
 #: What one hears whose `tt` was killed over a command that had happened already, or an agent whose
 #: round is over.
 TOO_LATE = (
-    *("complete is not possible", "neither paused nor held"),
-    *("is not held by this round", "round is over"),
+    *("complete is not possible", "fail is not possible", "neither paused nor held"),
+    *("is not held by this round", "round is over", "was answered already", "is over: it is"),
 )
+#: What an agent says of its task, once a round.
+VERDICTS = {"task complete", "task fail", "approve", "reject", "ask"}
 
 
 def completed_once(found: Evidence, told: History) -> Iterator[str]:
-    """every task is completed, exactly once"""
-    for task in sorted(found.needs.keys() | found.tasks.keys() | told.tasks.keys()):
+    """every task ends once, as it must: completed, failed, or held by one that failed"""
+    for task in sorted(found.plan.keys() | found.tasks.keys() | told.tasks.keys()):
+        end = found.plan[task].end if task in found.plan else "completed"
         state = found.tasks.get(task, {}).get("state", "nowhere")
-        if state != "completed":
+        if state != end:
             yield f"{task} is {state}"
-        times = len(told.tasks[task].completed) if task in told.tasks else 0
-        if times != 1:
-            yield f"{task} was completed {times} times"
+        story = told.tasks.get(task, TaskStory())
+        for what, places in (("completed", story.completed), ("failed", story.failed)):
+            if len(places) != (what == end):
+                yield f"{task} was {what} {len(places)} times"
+        if end == "pending" and story.started:
+            yield f"{task} was started, which must wait"
 
 
 def in_order(found: Evidence, told: History) -> Iterator[str]:
-    """no task starts before all that it waits for is completed"""
+    """no task starts before enough of what it waits for is over"""
     ended: dict[str, float] = {}
     for note in found.notes["ends"]:
         ended.setdefault(note["task"], note["at"])
     begun = {note["task"]: note["at"] for note in reversed(found.notes["rounds"])}
-    for task, needs in found.needs.items():
-        story = told.tasks.get(task)
-        for need in needs if story else ():
-            done = told.tasks[need].completed if need in told.tasks else []
-            if story and story.started and (not done or story.started[0] < done[0]):
-                yield f"{task} was started before {need} was completed"
-            if begun.get(task, 0) < ended.get(need, 0):
-                yield f"{task} was worked on before {need} was done"
+    for task in found.plan.values():
+        story = told.tasks.get(task.id)
+        if story is None or not story.started:
+            continue
+        needs = [told.tasks[need] for need in task.needs if need in told.tasks]
+        over = [need.arrived if task.count else need.completed for need in needs]
+        came = sum(bool(places) and places[0] < story.started[0] for places in over)
+        if came < task.enough:
+            yield f"{task.id} was started after {came} of {', '.join(task.needs)}"
+        # Of what a person rejected nobody noted the end.
+        came = sum(ended.get(need, 0) <= begun.get(task.id, math.inf) for need in task.needs)
+        if came < task.enough:
+            yield f"{task.id} was worked on after {came} of {', '.join(task.needs)}"
 
 
 def alone(found: Evidence, told: History) -> Iterator[str]:
-    """no two rounds of one agent or one task overlap"""
+    """no two rounds of one agent, one task, or a CLI for one round overlap"""
     for note in found.notes["overlaps"]:
         yield f"round {note['round']} of {note['agent']} was not alone with {note['what']}"
 
@@ -74,6 +87,8 @@ def read_once(found: Evidence, told: History) -> Iterator[str]:
     prompts = {note["round"]: note["seen"] for note in found.notes["rounds"]}
     kinds = {letter["marker"]: letter["kind"] for letter in found.letters}
     for key, message in told.messages.items():
+        if message.to == CONDUCTOR:
+            continue
         if message.ends != 1:
             yield f"{key} was acknowledged {message.ends} times, it is {message.state}"
         if message.state == "folded":
@@ -87,21 +102,20 @@ def read_once(found: Evidence, told: History) -> Iterator[str]:
 
 def answers_true(found: Evidence, told: History) -> Iterator[str]:
     """what was answered has happened, once; what was not answered, at most once"""
-    sent = collections.Counter(message.text for message in told.messages.values())
+    people = (one for one in told.messages.values() if one.to != CONDUCTOR)
+    sent = collections.Counter(message.text for message in people)
     for letter in found.letters:
         times = sent.pop(letter["marker"], 0)
         if times > 1 or (letter["code"] == 0 and times != 1):
             yield f"{letter['marker']} (exit code {letter['code']}) was sent {times} times"
     for text in sent:
         yield f"nobody sent {text!r}"
-    heard = collections.Counter(
-        (note["task"], note["round"])
-        for note in found.notes["commands"]
-        if note["words"][1:2] == ["complete"] and note["code"] == 0
-    )
-    for (task, number), times in heard.items():
-        if times != 1 or task not in told.tasks or told.tasks[task].round != number:
-            yield f"round {number} was told {times} times that it completed {task}"
+    for note in found.notes["commands"]:
+        word = " ".join(note["words"][:2] if note["words"][0] == "task" else note["words"][:1])
+        story = told.rounds.get(note["round"])
+        done = len(story.verdicts) if story is not None else 0
+        if word in VERDICTS and note["code"] == 0 and done != 1:
+            yield f"round {note['round']} was told that it said {word} of {note['task']}: {done}"
 
 
 def possible(found: Evidence, told: History) -> Iterator[str]:
@@ -265,6 +279,7 @@ CHECKS: tuple[Check, ...] = (
     files_known,
     processes_gone,
     told_fairly,
+    *decisions.CHECKS,
 )
 
 

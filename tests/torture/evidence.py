@@ -8,7 +8,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,12 @@ from typing import Any
 import redis
 
 from tests.e2e.town import Data
-from tests.torture.town import PlanTask, StormTown
+from tests.torture.plan import PlanTask
+from tests.torture.town import StormTown
 from tinytownd.store import keys
 
 #: What agents note, one file each.
-NOTES = ("rounds", "ends", "letters", "commands", "overlaps")
+NOTES = ("rounds", "ends", "letters", "commands", "overlaps", "gates", "limits")
 Table = dict[str, Data]
 #: A file is written in less than this, in seconds; and so often one looks at what stays open.
 MOMENT, LOOKS = 1.0, 7
@@ -30,12 +31,13 @@ MOMENT, LOOKS = 1.0, 7
 class Evidence:
     """All that the checks look at, as plain data."""
 
-    needs: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    plan: dict[str, PlanTask] = field(default_factory=dict)
     meta: Data = field(default_factory=dict)
     agents: Table = field(default_factory=dict)
     tasks: Table = field(default_factory=dict)
     messages: Table = field(default_factory=dict)
     rounds: Table = field(default_factory=dict)
+    plans: Table = field(default_factory=dict)
     #: What the daemon says that it has: the same by `tt … --json`.
     seen: dict[str, list[Data]] = field(default_factory=dict)
     events: list[Data] = field(default_factory=list)
@@ -63,9 +65,9 @@ class Evidence:
     faults: list[str] = field(default_factory=list)
 
 
-def collect(storm: StormTown, plan: Sequence[PlanTask]) -> Evidence:
+def collect(storm: StormTown, tasks: Mapping[str, PlanTask]) -> Evidence:
     """Everything but what is known only before the storm and after the town's end."""
-    found = Evidence(needs={task.id: task.needs for task in plan})
+    found = Evidence(plan=dict(tasks))
     with _store(storm) as store:
         _read_town(found, store, (storm.town.directory / ".tt" / "town").read_text().strip())
         _read_keys(found, store)

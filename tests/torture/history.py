@@ -18,38 +18,59 @@ TASK_STEPS: dict[str, tuple[set[str], str]] = {
     "task.released": ({"assigned", "running"}, "pending"),
     "task.started": ({"assigned"}, "running"),
     "task.retrying": ({"running"}, "pending"),
-    "task.completed": ({"running"}, "completed"),
-    "task.failed": ({"running"}, "failed"),
+    "task.blocked": ({"pending", "running"}, "blocked"),
+    "task.approved": ({"blocked"}, "pending"),
+    "task.unblocked": ({"blocked"}, "pending"),
+    "task.submitted": ({"running"}, "submitted"),
+    "task.sent_back": ({"submitted"}, "pending"),
+    "task.completed": ({"running", "submitted"}, "completed"),
+    "task.failed": ({"running", "blocked"}, "failed"),
 }
+#: What an agent's word on its task leads to.
+VERDICTS = {"task.submitted", "task.completed", "task.failed", "task.blocked"}
 MESSAGE_STEPS: dict[str, tuple[set[str], str]] = {
     "message.sent": ({""}, "waiting"),
     "message.delivered": ({"waiting"}, "delivered"),
     "message.returned": ({"delivered"}, "waiting"),
     "message.acknowledged": ({"delivered"}, "acknowledged"),
     "message.folded": ({"waiting"}, "folded"),
+    "question.answered": ({"waiting"}, "answered"),
 }
+#: The mailbox that no agent reads: what is in it waits, is folded, or was a question.
+CONDUCTOR = "conductor"
 
 
 @dataclass
 class TaskStory:
-    """A task: its state, the round that has or had it last, where in the history it moved."""
+    """A task: its state, the round that has or had it last, where in the history it moved.
+
+    `moves` are all its events, with their places.
+    """
 
     state: str = ""
     round: int | None = None
     started: list[int] = field(default_factory=list)
     completed: list[int] = field(default_factory=list)
+    failed: list[int] = field(default_factory=list)
+    moves: list[tuple[int, Data]] = field(default_factory=list)
+
+    @property
+    def arrived(self) -> list[int]:
+        """Where it ended, well or not."""
+        return sorted(self.completed + self.failed)
 
 
 @dataclass
 class MessageStory:
     """A message: its state, the mailbox, its text, the round that has or had it last.
 
-    `ends` counts how often it was acknowledged or folded; `beside` is how many messages waited in
-    the mailbox when it was folded.
+    `ends` counts how often it was acknowledged, folded or answered; `beside` is how many messages
+    waited in the mailbox when it was folded. A `question` is for a person.
     """
 
     state: str = ""
     to: str = ""
+    question: bool = False
     text: str = ""
     round: int | None = None
     ends: int = 0
@@ -58,12 +79,13 @@ class MessageStory:
 
 @dataclass
 class RoundStory:
-    """A round: whose it is, and what it took along."""
+    """A round: whose it is, what it took along, and what its agent did to its task."""
 
     agent: str
     task: str | None
     messages: set[str]
     ended: bool = False
+    verdicts: list[str] = field(default_factory=list)
 
 
 class History:
@@ -86,6 +108,8 @@ class History:
             self._task(at, event)
         elif name in MESSAGE_STEPS:
             self._message(at, event)
+        elif name == "question.asked":
+            self.messages[event["message"]].question = True
         elif name == "round.started":
             self._round_started(at, event)
         elif name == "round.ended":
@@ -97,15 +121,19 @@ class History:
         if task.state not in before:
             self._cannot(at, f"{name} of {event['task']}, which is {task.state or 'unknown'}")
         task.state = after
+        task.moves.append((at, event))
+        running = self.rounds.get(self.inside.get(event.get("actor", ""), 0))
+        if name in VERDICTS and running is not None and running.task == event["task"]:
+            running.verdicts.append(name)
         if name == "task.started":
             task.round = event["round"]
             task.started.append(at)
-        elif name == "task.completed":
-            task.completed.append(at)
+        elif name in ("task.completed", "task.failed"):
+            (task.completed if name == "task.completed" else task.failed).append(at)
 
     def _message(self, at: int, event: Data) -> None:
         name, key = event["event"], event["message"]
-        message = self.messages.setdefault(key, MessageStory(to=event["agent"]))
+        message = self.messages.setdefault(key, MessageStory(to=event.get("agent", "")))
         before, after = MESSAGE_STEPS[name]
         if message.state not in before:
             self._cannot(at, f"{name} of {key}, which is {message.state or 'unknown'}")
@@ -119,12 +147,15 @@ class History:
             message.beside = sum(
                 one.to == message.to and one.state == "waiting" for one in self.messages.values()
             )
+        elif after == "answered":
+            if not message.question:
+                self._cannot(at, f"{name} of {key}, which is no question")
         elif message.round is None or self.inside.get(message.to) != message.round:
             self._cannot(at, f"{name} of {key} outside its round")
         message.state = after
         if name == "message.returned":
             message.round = None
-        message.ends += after in ("acknowledged", "folded")
+        message.ends += after in ("acknowledged", "folded", "answered")
 
     def _round_started(self, at: int, event: Data) -> None:
         number, agent, task = event["round"], event["agent"], event.get("task")

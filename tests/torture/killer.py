@@ -11,7 +11,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from tests.e2e.town import Done
-from tests.torture.town import AGENT, TELLER, StormTown
+from tests.torture.plan import AGENT
+from tests.torture.town import TELLER, StormTown
 
 #: How often each kind of process is chosen, of those that are there. The last two are asked to end,
 #: and not counted as kills.

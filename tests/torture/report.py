@@ -10,6 +10,16 @@ from tests.torture.killer import ASKED
 
 #: So many problems of a promise are shown; the directory that is kept has them all.
 SHOWN = 12
+#: What was decided in a storm, by the events that tell of it.
+DECISIONS = {
+    "task.submitted": "handed in",
+    "task.sent_back": "sent back",
+    "task.approved": "approved to start",
+    "question.asked": "questions",
+    "question.answered": "answers",
+    "agent.held": "held",
+    "agent.fell_back": "on a fallback",
+}
 
 
 def report(
@@ -43,6 +53,7 @@ def sizes(found: Evidence, kills: Mapping[str, int], seconds: float) -> Iterator
         "rounds": f"{events['round.started']}: {counted(_outcomes(found))}",
         "messages": f"{events['message.sent']}: delivered {events['message.delivered']} times, "
         f"acknowledged {events['message.acknowledged']}, folded {events['message.folded']}",
+        "decisions": counted({what: events[name] for name, what in DECISIONS.items()}),
         "commands": f"{len(found.commands) + len(found.notes['commands'])}: {lost} killed, "
         f"{turned} told to try later",
         "events": str(len(found.events)),

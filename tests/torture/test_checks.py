@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from tests.e2e.town import Data
+from tests.torture import decisions
 from tests.torture.checks import CHECKS, check
 from tests.torture.evidence import Evidence
-from tests.torture.town import Size, draw_plan, plan_text
-from tinytownd import planfile
+from tests.torture.plan import PlanTask
 from tinytownd.store import keys
 
 TOWN = "t0"
@@ -23,7 +23,7 @@ def event(name: str, **about: object) -> Data:
 
 def worked(task: str, number: int, agent: str) -> list[Data]:
     """A task that is handed out, worked on in a round, and completed."""
-    about = {"task": task, "agent": agent}
+    about = {"task": task, "agent": agent, "actor": agent}
     return [
         event("task.assigned", **about),
         event("task.started", **about, round=number),
@@ -48,7 +48,9 @@ def calm() -> Evidence:
         event("message.acknowledged", message="m2", agent="a1"),
         *worked("w1", 2, "a1")[4:],
     ]
-    found = Evidence(needs={"w0": (), "w1": ("w0",)}, events=events, users=["daemon", "default"])
+    plan = {"w0": PlanTask("w0", "a0"), "w1": PlanTask("w1", "a1", ("w0",), enough=1)}
+    found = Evidence(plan=plan, events=events, users=["daemon", "default"])
+    found.plans = {"main": {"state": "completed"}}
     found.meta = {"id": TOWN, "tasks": 2, "messages": 2, "rounds": 2}
     for n in range(2):
         fill(found, n)
@@ -75,13 +77,14 @@ def calm() -> Evidence:
 def fill(found: Evidence, n: int) -> None:
     """The records and notes of agent, task, message and round number n."""
     name, task, number = f"a{n}", f"w{n}", n + 1
-    found.agents[f"i{n}"] = {"name": name, "round": None, "rounds": 1}
+    found.agents[f"i{n}"] = {"name": name, "round": None, "rounds": 1, "cli": "storm"}
+    found.agents[f"i{n}"] |= {"fallback": [], "tags": [], "role": "worker"}
     found.tasks[task] = {"state": "completed"}
     found.messages[f"m{number}"] = {"state": "acknowledged", "to": name, "round": str(number)}
     taken = {"agent": name, "task": task, "messages": [f"m{number}"]}
-    found.rounds[str(number)] = {**taken, "outcome": "completed"}
+    found.rounds[str(number)] = {**taken, "outcome": "completed", "cli": "storm"}
     note = {"agent": name, "task": task, "round": number}
-    for kind in ("rounds", "ends", "letters", "commands", "overlaps"):
+    for kind in ("rounds", "ends", "letters", "commands", "overlaps", "gates"):
         found.notes.setdefault(kind, [])
     found.notes["rounds"].append({**note, "at": 10 * n, "seen": [f"MSG-{number}"]})
     found.notes["ends"].append({**note, "at": 10 * n + 5})
@@ -165,9 +168,9 @@ DOCTORED: list[tuple[Callable[[Evidence], None], str]] = [
     (change("tasks", "w1", state="failed"), "w1 is failed"),
     (drop("task.completed"), "w0 was completed 0 times"),
     (twice("task.completed"), "w0 was completed 2 times"),
-    (lambda found: found.needs.update(w9=()), "w9 is nowhere"),
-    (started_early, "w1 was started before w0 was completed"),
-    (note("rounds", 1, at=3), "w1 was worked on before w0 was done"),
+    (lambda found: found.plan.update(w9=PlanTask("w9", "a0")), "w9 is nowhere"),
+    (started_early, "w1 was started after 0 of w0"),
+    (note("rounds", 1, at=3), "w1 was worked on after 0 of w0"),
     (overlap, "round 2 of a0 was not alone with task-w0"),
     (drop("message.acknowledged"), "m1 was acknowledged 0 times"),
     (twice("message.acknowledged"), "m1 was acknowledged 2 times"),
@@ -178,7 +181,7 @@ DOCTORED: list[tuple[Callable[[Evidence], None], str]] = [
     (twice("message.sent"), "message.sent of m1, which is waiting"),
     (change("letters", 0, marker="MSG-7"), "MSG-7 (exit code 0) was sent 0 times"),
     (nobody_there, "nobody sent 'MSG-2'"),
-    (note("commands", 0, round=2), "round 2 was told 1 times that it completed w0"),
+    (note("commands", 0, round=3), "round 3 was told that it said task complete of w0: 0"),
     (drop("task.assigned"), "task.started of w0, which is pending"),
     (drop("message.delivered"), "message.acknowledged of m1, which is waiting"),
     (drop("round.ended", 1), "a1 never left round 2"),
@@ -227,13 +230,18 @@ def test_what_is_doctored_is_found(doctor: Callable[[Evidence], None], expected:
     assert any(expected in line for line in problems(found)), problems(found)
 
 
+def decided() -> set[str]:
+    """The checks that `test_decisions.py` has fail."""
+    return {(one.__doc__ or "").strip() for one in decisions.CHECKS}
+
+
 def test_every_check_can_fail() -> None:
     failed: set[str] = set()
     for doctor, _ in DOCTORED:
         found = calm()
         doctor(found)
         failed |= {promise for promise, wrong in check(found).items() if wrong}
-    assert failed == {(one.__doc__ or "").strip() for one in CHECKS}
+    assert failed >= {(one.__doc__ or "").strip() for one in CHECKS} - decided()
 
 
 def test_what_may_happen_is_no_problem() -> None:
@@ -260,9 +268,3 @@ def test_the_newest_of_what_is_over_is_enough() -> None:
     del found.rounds["1"], found.messages["m1"]
     found.seen["messages"].pop(0)
     assert problems(found) == []
-
-
-def test_the_plan_is_one_that_can_be_pushed() -> None:
-    plan = planfile.parse(plan_text(draw_plan(Size(seed=1, agents=3, tasks=40))))
-    assert len(plan.tasks) == 40
-    assert sum(len(task.depends_on) for task in plan.tasks) > 20

@@ -8,20 +8,17 @@ import random
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 from tests import waiting
 from tests.e2e.town import BIN, Data, Done, Home, TownUnderTest, lines
+from tests.torture.plan import AGENT, CHORE, SIDE, SMALLER, Member, PlanTask, draw_plan, draw_team
 
-AGENT = Path(__file__).with_name("agent.py")
 TELLER = Path(__file__).with_name("teller.py")
 #: How long anything may take once nobody is killed any more, in seconds.
 PATIENCE = 120.0
-#: A task waits for at most so many others, out of so many that came before it.
-MOST_NEEDS, REACH = 3, 30
 
 CONFIG = """\
 [town]
@@ -33,6 +30,7 @@ enabled = false
 
 [limits]
 attempts = 100
+reworks = 100
 max_rounds = 1000
 grace_seconds = 0.3
 backoff_seconds = 0.05
@@ -45,6 +43,11 @@ TORTURE_TEAM = "{team}"
 
 [agent_clis.storm]
 command = {command}
+
+[agent_clis.limited]
+command = {limited}
+reader = "claude"
+max_rounds = 1
 """
 
 
@@ -59,9 +62,22 @@ class Size:
     messages: int = 2000
 
     @property
+    def members(self) -> list[Member]:
+        """The agents."""
+        return draw_team(self.agents)
+
+    @property
     def team(self) -> list[str]:
-        """The agents' names."""
-        return [f"a{number}" for number in range(self.agents)]
+        """Their names."""
+        return [member.name for member in self.members]
+
+    def plans(self) -> dict[str, list[PlanTask]]:
+        """The plans by their names."""
+        counts = {"main": self.tasks, SIDE: self.tasks // SMALLER}
+        return {
+            name: draw_plan(self.dice(f"plan {name}"), self.members, count, name)
+            for name, count in counts.items()
+        }
 
     def dice(self, what: str) -> random.Random:
         """Dice for one purpose: threads do not disturb each other's."""
@@ -76,6 +92,7 @@ class Letter:
     to: str
     kind: str
     priority: str = "normal"
+    interrupt: bool = False
 
 
 @dataclass
@@ -86,34 +103,6 @@ class Told:
     commands: list[Data] = field(default_factory=list)
     #: What the town said when it did not come to rest.
     unrest: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class PlanTask:
-    """One task of the plan."""
-
-    id: str
-    agent: str
-    needs: tuple[str, ...]
-
-
-def draw_plan(size: Size) -> list[PlanTask]:
-    """A random graph without circles: each task waits for some that came shortly before it."""
-    dice, plan = size.dice("plan"), list[PlanTask]()
-    for number in range(size.tasks):
-        near = [task.id for task in plan[-REACH:]]
-        needs = dice.sample(near, min(len(near), dice.choice([0, 1, 1, 2, MOST_NEEDS])))
-        plan.append(PlanTask(f"w{number}", dice.choice(size.team), tuple(sorted(needs))))
-    return plan
-
-
-def plan_text(plan: Sequence[PlanTask]) -> str:
-    """The plan as `tasks.toml`."""
-    return "\n".join(
-        f'[[tasks]]\nid = "{task.id}"\ndescription = "Work on {task.id}"\n'
-        f'agent = "{task.agent}"\ndepends_on = {json.dumps(task.needs)}\n'
-        for task in plan
-    )
 
 
 class StormTown:
@@ -131,17 +120,23 @@ class StormTown:
         self._follower: subprocess.Popen[bytes] | None = None
 
     def _config(self) -> str:
+        command = [sys.executable, "-IS", str(AGENT)]
         return CONFIG.format(
             notes=json.dumps(str(self.notes)),
             seed=self.size.seed,
             team=",".join(self.size.team),
-            command=json.dumps([sys.executable, "-IS", str(AGENT)]),
+            command=json.dumps(command),
+            limited=json.dumps([*command, "limited"]),
         )
 
     def set_up(self) -> None:
         """The town with its team, in which everybody has worked once."""
         self.town = self.home.town(self.directory / "town")
-        self.town.team(*self.size.team)
+        for one in self.size.members:
+            words = ["--role", one.role, "--cli", one.cli]
+            words += ["--tag", CHORE] if one.chores else []
+            words += ["--fallback", one.fallback] if one.fallback else []
+            self.town.quick("spawn", one.name, *words)
         self.one_more_task()
 
     def one_more_task(self) -> None:
@@ -153,8 +148,13 @@ class StormTown:
     def settle(self) -> None:
         """Returns when nothing is left to do; remembers it when that takes too long."""
         done = self.town.quick("wait", "--all", "--timeout", f"{PATIENCE:.0f}", code=None)
-        if done.code != 0:
+        # 1: some tasks have failed, as they should.
+        if done.code not in (0, 1):
             self.told.unrest.append(f"exit code {done.code}: {done.err.strip()}")
+
+    def unhold(self) -> None:
+        """Returns when no rate limit holds anybody any more."""
+        until(lambda: not any(agent["hold"] for agent in self.town.see("list")), "the limits' end")
 
     def tt(self, *words: str) -> Done:
         """Runs `tt` as a person, who may be killed over it; what it says is remembered."""
@@ -186,6 +186,7 @@ class StormTown:
         """Sends a letter by a `tt` of its own."""
         words = [f"--{letter.kind}"] if letter.kind != "request" else []
         words += ["--urgent"] if letter.priority == "urgent" else []
+        words += ["--interrupt"] if letter.interrupt else []
         done = self._run("send", letter.to, letter.marker, *words)
         self.sent(letter, done.code, done.err)
 

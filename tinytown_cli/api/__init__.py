@@ -6,7 +6,8 @@ Runs in asyncio and in trio, by anyio.
 from tinytown_cli.api.agents import Agent, AgentOptions
 from tinytown_cli.api.errors import Closed, TaskCancelled, TaskError, TaskFailed, TaskHeld
 from tinytown_cli.api.following import Events, Mail
-from tinytown_cli.api.plans import Backlog, Plan
+from tinytown_cli.api.goals import Goal
+from tinytown_cli.api.plans import Backlog, Plan, PlanCheck, Planned, PlanWarning
 from tinytown_cli.api.records import (
     AgentInfo,
     Conductor,
@@ -19,8 +20,10 @@ from tinytown_cli.api.records import (
     Status,
     TaskInfo,
 )
+from tinytown_cli.api.reports import Cost, Finished, Need, Report, Spent
 from tinytown_cli.api.tasks import Task, TaskOptions
 from tinytown_cli.api.town import Town
+from tinytown_cli.api.upkeep import Finding, Kept, Pruned, Reclaimed, Removed, Saved, Skipped
 from tinytownd.domain.errors import (
     Ambiguous,
     BadInput,
@@ -43,18 +46,34 @@ __all__ = [
     "Closed",
     "Conductor",
     "Conflict",
+    "Cost",
     "Event",
     "Events",
+    "Finding",
+    "Finished",
+    "Goal",
     "IllegalTransition",
+    "Kept",
     "Mail",
     "Message",
+    "Need",
     "NotFound",
     "Plan",
+    "PlanCheck",
     "PlanError",
     "PlanInfo",
     "PlanStatus",
+    "PlanWarning",
+    "Planned",
+    "Pruned",
     "Pushed",
+    "Reclaimed",
+    "Removed",
+    "Report",
     "Round",
+    "Saved",
+    "Skipped",
+    "Spent",
     "Status",
     "Task",
     "TaskCancelled",

@@ -37,7 +37,7 @@ class AgentOptions(TypedDict, total=False):
     #: What it may do unasked.
     permissions: Literal["bypass", "edit", "read"]
     #: CLIs that take its rounds over while its own is at a rate limit.
-    fallback: list[str]
+    fallback: Sequence[str]
 
 
 class Agent:

@@ -27,6 +27,8 @@ _log = logging.getLogger("tinytown")
 #: A connection takes so many commands, and is then replaced by a fresh one: the daemon's users may
 #: not unsubscribe, and a subscription costs the server some hundred bytes.
 SUBSCRIPTIONS = 1_000
+#: Hundreds of calls may look at once whether a daemon is back.
+_LOOK_SECONDS = 0.1
 
 
 class Line:
@@ -274,3 +276,26 @@ class Connections:
         for wire in list(self._wires):
             wire.lose(Closed)
             await wire.aclose()
+
+
+class Following:
+    """For one call that goes on for long: a daemon that was stopped beneath it stays stopped."""
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+        self._met = False
+        self.connect, self.sleep = connections.connect, connections.sleep
+
+    @property
+    def closed(self) -> bool:
+        """Whether the town is."""
+        return self._connections.closed
+
+    async def endpoint(self) -> places.Endpoint:
+        """That of a daemon that runs; one that died is brought back, as by `launch.rejoin`."""
+        absence = launch.Absence()
+        while self._met and not places.ready_endpoint() and not absence.is_death():
+            await self.sleep(_LOOK_SECONDS)
+        found = await self._connections.endpoint()
+        self._met = True
+        return found

@@ -22,12 +22,13 @@ class Events:
     """The town's events after `since`, without an end.
 
     Without `since` it begins when it is entered by `async with`, or else when it is first asked.
-    A daemon or a Redis that restarts loses and doubles nothing; one that stays away for a minute
-    raises `Unavailable`, and `since=last.id` goes on from there.
+    A daemon or a Redis that restarts loses and doubles nothing; a Redis that stays away for a
+    minute, and a daemon that was stopped, raise `Unavailable`, and `since=last.id` goes on from
+    there.
     """
 
     def __init__(self, session: Session, since: str | Event | None = None) -> None:
-        self._session = session
+        self._session = session.following()
         self._since = since.id if isinstance(since, Event) else since
         if self._since is not None and not re.fullmatch(r"\d+(-\d+)?", self._since):
             raise BadInput(f"{self._since!r} is not the id of an event", hint="'0' for all of them")
@@ -72,10 +73,10 @@ class Mail:
     """
 
     def __init__(self, session: Session, mailbox: str, *, waiting: bool) -> None:
-        self._session = session
+        self._session = session.following()
         self._mailbox = mailbox
         self._waiting = waiting
-        self._events = Events(session)
+        self._events = Events(self._session)
         self._name = ""
         self._ready: deque[Message] = deque()
         #: What a look into the mailbox has shown beside what was looked for.

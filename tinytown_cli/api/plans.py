@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Unpack
 
@@ -11,7 +12,7 @@ import anyio
 from tinytown_cli import places, planfile
 from tinytown_cli.api.agents import AgentRef, name_of
 from tinytown_cli.api.following import Events
-from tinytown_cli.api.records import Conductor, PlanInfo, PlanStatus, Pushed, read
+from tinytown_cli.api.records import Conductor, PlanInfo, PlanStatus, Pushed, Record, read
 from tinytown_cli.api.session import Deadline, Session, ref
 from tinytown_cli.api.tasks import Task, TaskOptions, described, tasks_in
 from tinytown_cli.conversation import Data
@@ -21,6 +22,36 @@ from tinytownd.domain.names import check_name
 
 #: How long a plan of 10,000 tasks may take, in seconds.
 _PATIENCE = 120.0
+
+
+@dataclass(frozen=True)
+class Planned(Record):
+    """A task of a plan's file; `agent` may be a role, `group` is the task that it is a child of."""
+
+    id: str
+    description: str
+    agent: str | None
+    run: str | None
+    depends_on: tuple[str, ...]
+    group: str | None
+
+
+@dataclass(frozen=True)
+class PlanWarning(Record):
+    """What may be wrong in a line of a plan's file, and what to do about it."""
+
+    line: int
+    message: str
+    hint: str
+
+
+@dataclass(frozen=True)
+class PlanCheck(Record):
+    """A plan's file, in waves of what may run side by side."""
+
+    description: str | None
+    waves: tuple[tuple[Planned, ...], ...]
+    warnings: tuple[PlanWarning, ...]
 
 
 class Plan:
@@ -57,12 +88,21 @@ class Plan:
         with every problem of it, `NotFound`, `BadInput`, `Conflict` for one to propose that is
         under way.
         """
+        told: Data = {"text": self._text(plan), "plan": self._told}
+        told |= {"prune": prune, "adopt_status": adopt_status, "propose": propose}
+        return read(Pushed, await self._session.ask("plan.push", seconds=_PATIENCE, **told))
+
+    async def check(self, plan: str | os.PathLike[str] | None = None) -> PlanCheck:
+        """What a push would bring, in waves of what may run side by side. Raises as `push`."""
+        told = {"text": self._text(plan)}
+        return read(PlanCheck, await self._session.ask("plan.check", seconds=_PATIENCE, **told))
+
+    def _text(self, plan: str | os.PathLike[str] | None) -> str:
+        self._session.check_open()
         text = plan if isinstance(plan, str) else planfile.read(Path(plan or self._file))
         if "\n" not in text and text.endswith(".toml"):
             raise BadInput(f"{text!r} is a file's name and no plan", hint=f"Path({text!r})")
-        told: Data = {"text": text, "plan": self._told}
-        told |= {"prune": prune, "adopt_status": adopt_status, "propose": propose}
-        return read(Pushed, await self._session.ask("plan.push", seconds=_PATIENCE, **told))
+        return text
 
     async def pull(self, *, everything: bool = False) -> list[str]:
         """Writes states, agents and results into its file; the ids of what changed in it.
@@ -70,6 +110,7 @@ class Plan:
         With `everything`, tasks that the file lacks are appended: the rest of the plan, and to
         `tasks.toml` those of no plan. Raises `NotFound`, `Conflict`.
         """
+        self._session.check_open()
         before = planfile.read(self._file, missing="" if everything else None)
         told = {"text": before, "plan": self._told, "all": everything}
         reply = await self._session.ask("plan.pull", seconds=_PATIENCE, **told)
@@ -126,21 +167,21 @@ class Plan:
         switched off. It waits on while a person is asked, or has paused it.
         Raises `TimedOut` after so many seconds.
         """
-        deadline = Deadline(timeout)
-        if over := await self._end():
+        deadline, session = Deadline(timeout), self._session.following()
+        if over := await self._end(session):
             return over
         with anyio.move_on_after(deadline.left()):
-            async with Events(self._session) as events:
-                while not (over := await self._end()):
+            async with Events(session) as events:
+                while not (over := await self._end(session)):
                     async for event in events:
                         if is_decisive(event.event, event.agent):
                             break
                 return over
         raise deadline.missed("the plan is still not over")
 
-    async def _end(self) -> PlanStatus | None:
+    async def _end(self, session: Session) -> PlanStatus | None:
         """How the plan stands, if it is over."""
-        told = await self._session.ask("conductor.status", plan=self._told)
+        told = await session.ask("conductor.status", plan=self._told)
         return read(PlanStatus, told) if is_over(told) else None
 
 

@@ -242,6 +242,7 @@ class Conductor(Record):
     on: bool
     plan: PlanInfo
     asked: int
+    cli: str | None
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import anyio
 
 from tinytown_cli import conversation
-from tinytown_cli.api.connections import Connections
+from tinytown_cli.api.connections import Connections, Following
 from tinytown_cli.api.errors import Closed
 from tinytown_cli.conversation import PATIENCE, Data, Target
 from tinytownd.domain.errors import BadInput, TimedOut
@@ -26,9 +26,20 @@ _AT_ONCE = 32
 class Session:
     """One client of one town. All that it asks goes over `io`, and in the name of `target`."""
 
-    def __init__(self, io: Connections, target: Target) -> None:
+    def __init__(
+        self,
+        io: Connections | Following,
+        target: Target,
+        turns: anyio.Semaphore | None = None,
+    ) -> None:
         self.io, self.target = io, target
-        self._turns = anyio.Semaphore(_AT_ONCE)
+        self._turns = turns or anyio.Semaphore(_AT_ONCE)
+
+    def following(self) -> Session:
+        """The same for one call that goes on for long: see `Following`."""
+        if isinstance(self.io, Following):
+            return self
+        return Session(Following(self.io), self.target, self._turns)
 
     async def ask(self, verb: str, *, seconds: float = PATIENCE, **args: Any) -> Data:
         """A command's reply, within so many seconds. Arguments of None are left out.
@@ -36,23 +47,25 @@ class Session:
         Raises what the daemon refused it with, `TimedOut`, `Unavailable`, `BadInput`, `Closed`.
         """
         async with self._turns:
-            return await self._ask(verb, args, seconds)
+            self.check_open()
+            return await conversation.send(self.io, self.target, verb, args, seconds)
 
     async def wait(self, what: str, deadline: Deadline, **args: object) -> list[Data]:
         """Waits until the town says that it is over; the tasks that have failed.
 
-        Raises `TimedOut`, with `what` that was waited for.
+        Raises `TimedOut`, with `what` that was waited for, and `Unavailable` when the daemon was
+        stopped.
         """
+        io = self.following().io
         while not deadline.over:
+            self.check_open()
             with contextlib.suppress(TimedOut):
-                reply = await self._ask("town.wait", args, deadline.left(_SLICE))
+                reply = await conversation.send(
+                    io, self.target, "town.wait", args, deadline.left(_SLICE)
+                )
                 failed: list[Data] = reply["failed"]
                 return failed
         raise deadline.missed(what)
-
-    async def _ask(self, verb: str, args: Data, seconds: float) -> Data:
-        self.check_open()
-        return await conversation.send(self.io, self.target, verb, args, seconds)
 
     def check_open(self) -> None:
         """Raises `Closed`."""

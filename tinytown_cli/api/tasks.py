@@ -28,7 +28,10 @@ class Task:
 
     async def refresh(self) -> TaskInfo:
         """How it stands now. Raises `NotFound` where it is gone."""
-        self.info = read(TaskInfo, (await self._session.ask("task.show", task=self.id))["task"])
+        return await self._look(self._session)
+
+    async def _look(self, session: Session) -> TaskInfo:
+        self.info = read(TaskInfo, (await session.ask("task.show", task=self.id))["task"])
         return self.info
 
     async def result(self, timeout: float | None = None) -> str:
@@ -48,10 +51,10 @@ class Task:
         That is when it is completed, failed or cancelled, or held back by one that failed or was
         cancelled.
         """
-        deadline = Deadline(timeout)
-        while not (await self.refresh()).finished:
+        deadline, session = Deadline(timeout), self._session.following()
+        while not (await self._look(session)).finished:
             what = f"task {self.id} is still {self.info.state}"
-            if failed := await self._session.wait(what, deadline, task=self.id):
+            if failed := await session.wait(what, deadline, task=self.id):
                 self.info = read(TaskInfo, failed[0])
                 break
         return self.info

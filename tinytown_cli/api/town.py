@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Unpack
 
@@ -20,6 +21,7 @@ from tinytown_cli.api.agents import (
 )
 from tinytown_cli.api.connections import Connections
 from tinytown_cli.api.following import Events, Mail
+from tinytown_cli.api.goals import Goal
 from tinytown_cli.api.plans import Backlog, Plan
 from tinytown_cli.api.records import (
     Event,
@@ -31,13 +33,15 @@ from tinytown_cli.api.records import (
     TownInfo,
     read,
 )
+from tinytown_cli.api.reports import Report
 from tinytown_cli.api.session import Deadline, Session, ref
 from tinytown_cli.api.tasks import Task, TaskOptions, described, tasks_in
+from tinytown_cli.api.upkeep import Upkeep
 from tinytownd.domain.errors import BadInput
 from tinytownd.domain.names import GROUP
 
 
-class Town:
+class Town(Upkeep):
     """An open town: `async with Town.connect(".") as town`. For one event loop and thread.
 
     Any number of calls may be under way at once; one that is cancelled may have happened. All raise
@@ -67,6 +71,15 @@ class Town:
             session = Session(connections, await conversation.here(connections, directory))
             status = await session.ask("town.status")
             yield cls(session, read(TownInfo, status["town"]))
+        finally:
+            await connections.aclose()
+
+    @staticmethod
+    async def init(directory: str | os.PathLike[str], *, name: str | None = None) -> None:
+        """Makes a directory a town, as `tt init`; nothing changes where it is one."""
+        connections, where = Connections(), str(Path(directory).resolve())
+        try:
+            await conversation.home(connections, "town.init", {"dir": where, "name": name})
         finally:
             await connections.aclose()
 
@@ -248,6 +261,26 @@ class Town:
         what = None if task is None else ref(task)
         reply = await self._session.ask("town.history", agent=who, task=what, limit=limit)
         return [read(Event, one) for one in reply["events"]]
+
+    async def report(self, since: timedelta = timedelta(hours=12)) -> Report:
+        """What was done in that time, what failed, what it cost, and what needs a person."""
+        seconds = int(since.total_seconds())
+        return read(Report, await self._session.ask("town.report", since=seconds))
+
+    async def goal(self, text: str, *, yes: bool = False) -> Goal:
+        """Hands the conductor's agent a goal; it makes a plan, which waits for your approval.
+
+        With `yes` it does not. Not for agents. Raises `Conflict`, `BadInput` where the conductor
+        has no agent that works.
+        """
+        reply = await self._session.ask("conductor.goal", text=text, yes=yes)
+        plan = self.plan(reply["plan"]["name"])
+        return Goal(self._session, plan, read(Message, reply["message"]))
+
+    async def conductor_context(self) -> str:
+        """What the conductor's agent would be told if its round began now, to the byte."""
+        prompt: str = (await self._session.ask("conductor.context"))["prompt"]
+        return prompt
 
     async def stop(self, *, now: bool = False) -> None:
         """Closes all agents when their rounds are over, or `now`. `start` brings them back."""

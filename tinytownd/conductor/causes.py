@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterator
 
 from tinytownd.domain import questions, rules
 from tinytownd.domain.agent import Agent
-from tinytownd.domain.index import is_line
+from tinytownd.domain.index import is_line, word_of
 from tinytownd.domain.lines import lines_of, may_take
 from tinytownd.domain.message import CONDUCTOR, DAEMON, QUESTION, Message
 from tinytownd.domain.names import ROLE
@@ -192,7 +192,8 @@ def unfit(town: Town, owner: str) -> Iterator[Task]:
         agent = town.find_agent(owner)
         yield from () if agent is not None and agent.will_work else town.ready(owner)
     elif owner.startswith(ROLE) and any(True for _ in town.ready(owner)):
-        members = [a for a in town.agents.values() if a.will_work and owner in lines_of(town, a)]
+        team = town.members(word_of(owner))
+        members = [one for one in team if one.will_work and owner in lines_of(town, one)]
         if len(members) < 2:  # of two, one at least has not done the work that is to be reviewed
             for task in town.ready(owner):
                 if not any(may_take(town, agent, task) for agent in members):

@@ -8,21 +8,23 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from tinytownd.domain.agent import Agent
-from tinytownd.domain.index import is_line
+from tinytownd.domain.index import is_line, word_of
 from tinytownd.domain.lines import keeps, next_of
-from tinytownd.domain.names import ROLE
+from tinytownd.domain.names import BACKLOG, ROLE
 from tinytownd.domain.town import Town
 
 
 def serve(town: Town, owners: Collection[str]) -> None:
-    """Free agents take work: those among the owners, or all where there is something new to take.
+    """Free agents take work: those among the owners, and those for whom there is something new.
 
-    Who has worked least takes first.
+    Who works on its own CLI takes first, and of those who has worked least.
     """
-    asked = list(town.agents.values())
-    if not any(map(is_line, owners)):
-        asked = [agent for owner in owners if (agent := town.find_agent(owner))]
-    for agent in sorted(asked, key=lambda one: (one.rounds, one.order)):
+    asked = {agent.id: agent for owner in owners if (agent := town.find_agent(owner))}
+    for line in filter(is_line, owners):
+        if any(True for _ in town.ready(line)):
+            asked |= {agent.id: agent for agent in town.members(word_of(line))}
+    turn = {one.id: (one.on_hold(town.now), one.rounds, one.order) for one in asked.values()}
+    for agent in sorted(asked.values(), key=lambda one: turn[one.id]):
         take(town, agent)
 
 
@@ -35,15 +37,17 @@ def take(town: Town, agent: Agent) -> None:
         told = {"task": task.id, "agent": agent.name, "text": "from the backlog"}
         town.event("task.moved", "conductor", **told)
     # A pause was for the agent that failed.
-    town.put(task.but(agent=agent.name, not_before=None))
+    mine = task.but(agent=agent.name, auto_claimed=task.role is None)
+    town.put(mine.but(not_before=None))
 
 
 def give_back(town: Town, owner: str) -> None:
-    """What waits for an agent that is not there to do it goes back to the role that lent it."""
+    """What waits for an agent that is not there to do it goes back to who lent it."""
     agent = town.find_agent(owner)
     lent = [town.tasks[task] for task in town.index.lent[owner]]
     for task in sorted(lent, key=lambda one: one.seq):
         if task.state == "pending" and not keeps(town, agent, task):
-            town.put(task.but(agent=None, not_before=None))
-            told = {"task": task.id, "agent": f"{ROLE}{task.role}"}
-            town.event("task.moved", "conductor", **told, text=f"{task.agent} is not there")
+            town.put(task.but(agent=None, auto_claimed=False, not_before=None))
+            lender = f"{ROLE}{task.role}" if task.role is not None else BACKLOG
+            told = {"task": task.id, "agent": lender, "text": f"{task.agent} is not there"}
+            town.event("task.moved", "conductor", **told)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 
-from tinytownd.domain import questions, rules
-from tinytownd.domain.index import is_line, owners_of
+from tinytownd.conductor.causes import STALLED
+from tinytownd.domain import gates, questions, rules
+from tinytownd.domain.index import is_line, owners_of, word_of
 from tinytownd.domain.lines import lines_of
 from tinytownd.domain.message import CONDUCTOR
 from tinytownd.domain.town import Town
@@ -53,12 +54,14 @@ def tell(town: Town, plan: TrackedPlan) -> None:
     there = owner is not None and owner.will_work and not owner.is_conductor
     went_well = plan.state == "completed" or (plan.state == "cancelled" and not plan.proposed)
     text = f"Plan {plan.id} is {plan.state}: {why}"
+    # "failed:NAME" would be about a task of that name.
+    about = f"{STALLED}:{plan.id}" if plan.state == STALLED else None
     asks = there and not went_well and plan.asked < MOST_ASKED
     if asks:
         town.put(plan.but(asked=plan.asked + 1))
     sort = "request" if asks else "info"
     to = owner.name if owner and there and (asks or went_well) else CONDUCTOR
-    rules.send(town, "daemon", to, text, sort=sort, about=f"{plan.state}:{plan.id}")
+    rules.send(town, "daemon", to, text, sort=sort, about=about)
 
 
 def plan_state(town: Town, plan: TrackedPlan) -> str:
@@ -110,11 +113,12 @@ def gates_move(town: Town, plan: TrackedPlan, counts: Counter[str]) -> bool:
     """Whether the check or the review of a task that was handed in is at work, or can be."""
     if not counts["submitted"]:
         return False
-    for gate in town.tasks.values():
+    for gate in gates.all_open_gates(town):
         of = town.tasks.get(gate.gate_of or "")
-        if of is None or of.plan != plan.id or gate.finished:
+        if of is None or of.plan != plan.id:
             continue
-        if gate.state in MOVING or any(is_there(town, owner) for owner in owners_of(gate)):
+        able = town.may_go_out(gate) and any(is_there(town, owner) for owner in owners_of(gate))
+        if gate.state in MOVING or able:
             return True
     return False
 
@@ -129,7 +133,8 @@ def verdict_is_asked(town: Town, plan: TrackedPlan) -> bool:
 def is_there(town: Town, owner: str) -> bool:
     """Whether an owner of ready tasks can take one: an agent, or anybody who takes from a line."""
     if is_line(owner):
-        return any(a.available and owner in lines_of(town, a) for a in town.agents.values())
+        team = town.members(word_of(owner))
+        return any(agent.available and owner in lines_of(town, agent) for agent in team)
     agent = town.find_agent(owner)
     return agent is not None and agent.available
 

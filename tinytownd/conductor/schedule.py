@@ -14,7 +14,7 @@ from itertools import islice
 from tinytownd.conductor import lines
 from tinytownd.conductor.causes import settle_causes
 from tinytownd.conductor.plans import settle_plans
-from tinytownd.domain import gates
+from tinytownd.domain import budgets, gates
 from tinytownd.domain.index import blocks, is_line
 from tinytownd.domain.lines import due, keeps
 from tinytownd.domain.retention import retire
@@ -33,14 +33,15 @@ def settle(town: Town) -> None:
     # Nothing that settling does changes what is stuck: it is found out once, if at all.
     stuck = cache(partial(held_by_failure, town))
     touched: set[str] = set()
+    budgets.hold_back(town)
     while True:
+        gates.ask_approvals(town)
         owners, groups = town.take_dirty()
         if not owners and not groups:
             break
         touched |= owners
         for group in sorted(groups):
             settle_group(town, group, stuck)
-        gates.ask_approvals(town)
         for owner in sorted(owners):
             if not is_line(owner):
                 hand_out(town, owner)

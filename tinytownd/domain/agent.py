@@ -141,6 +141,11 @@ class Agent(Record):
         return self.name == CONDUCTOR
 
     @property
+    def words(self) -> set[str]:
+        """What it answers to beside its name: its role and its tags, in lower case."""
+        return {word.lower() for word in (self.role, *self.tags) if word}
+
+    @property
     def available(self) -> bool:
         """Whether work can be handed to it, now or when it is resumed."""
         return self.desired in ("run", "pause") and self.state != "error"

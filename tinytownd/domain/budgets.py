@@ -88,6 +88,18 @@ def judge(town: Town, running: Round, tokens: int, usd: float) -> None:
         ask(town, today, "no round starts before the next day")
 
 
+def hold_back(town: Town) -> None:
+    """Tasks that came back in the change under way wait if their budget was used up meanwhile.
+
+    Their last round was over while they could not wait: in review, or with a question open.
+    """
+    for task in list(town.change.records.values()):
+        if isinstance(task, Task) and task.state == "pending":
+            now = spent(town, task)
+            if now.share() >= now.allowance and stop(town, task, now):
+                ask(town, now, NO_MEANS["task"], task.id)
+
+
 def is_used_up(town: Town, now: Spent, tokens: int, usd: float) -> bool:
     """Whether all is used that is allowed. Coming near that is told as it happens."""
     used, before = now.share(), now.share(tokens, usd)

@@ -7,6 +7,7 @@ recovered as all tasks are; what they come to decides on the task that they are 
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import Any
 
 from tinytownd.domain import questions, rules
@@ -29,13 +30,13 @@ ABOUT_TASK = ("approve", "answer", "verdict", "budget:task")
 
 def ask_approvals(town: Town) -> None:
     """Blocks what is ready but for a person's approval, and asks for that."""
-    for task_id in sorted(town.index.unapproved):
+    lines = town.index.unapproved.items()
+    for task_id in sorted(chain.from_iterable(ids for line, ids in lines if town.moves(line))):
         task = town.tasks[task_id]
-        if town.may_go_out(task):
-            block(town, task, "conductor", "it needs an approval")
-            who = task.agent or (f"an agent with the {ROLE}{task.role}" if task.role else "anybody")
-            what = f"May {who} start {task.id}? {rules.first_line(task.description)}"
-            questions.ask(town, "conductor", f"approve:{task.id}", what, task.id)
+        block(town, task, "conductor", "it needs an approval")
+        who = task.agent or (f"an agent with the {ROLE}{task.role}" if task.role else "anybody")
+        what = f"May {who} start {task.id}? {rules.first_line(task.description)}"
+        questions.ask(town, "conductor", f"approve:{task.id}", what, task.id)
 
 
 def block(town: Town, task: Task, actor: str, why: str) -> None:
@@ -147,7 +148,8 @@ def go_on(town: Town, task: Task, actor: str, after: str | None) -> None:
 
 def gate_id(town: Town, task: Task, kind: str) -> str:
     """A free id for a gate: the task's own and what it is, counted from the second on."""
-    name = f"{task.id[:ID_LIMIT]}.{kind}"
+    # Where the cut falls must not make it no id: "a..check", "plan/.check".
+    name = f"{task.id[:ID_LIMIT].rstrip('./')}.{kind}"
     number, found = 1, name
     while found in town.tasks:
         number += 1
@@ -173,7 +175,12 @@ def gated(town: Town, gate: Task) -> Task | None:
 
 def open_gates(town: Town, task: Task) -> list[Task]:
     """The gates of a task that are not over: one at most, while it is submitted."""
-    return [gate for gate in town.tasks.values() if gate.gate_of == task.id and not gate.finished]
+    return [gate for gate in all_open_gates(town) if gate.gate_of == task.id]
+
+
+def all_open_gates(town: Town) -> list[Task]:
+    """The checks and reviews of all tasks that are not over, in the order they were made."""
+    return sorted((town.tasks[gate] for gate in town.index.open_gates), key=lambda gate: gate.seq)
 
 
 def check_retry(town: Town, gate: Task) -> None:
@@ -267,6 +274,14 @@ def drop_gates(town: Town, task: Task, actor: str, decision: str = "") -> None:
     if task.state in ("submitted", "blocked"):
         for about in ABOUT_TASK:
             questions.close(town, f"{about}:{task.id}", actor, decision or "decided on the task")
+
+
+def check_owner(town: Town, task: Task, owner: str | None) -> None:
+    """Raises `BadInput` where an owner would review its own work, or have done what it reviews."""
+    check_reviewer(task.review, owner)
+    reviewed = town.tasks.get(task.gate_of or "")
+    if reviewed is not None and is_review(task):
+        check_reviewer(owner, reviewed.agent)
 
 
 def check_reviewer(review: str | None, owner: str | None) -> None:

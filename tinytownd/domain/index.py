@@ -36,16 +36,18 @@ class TaskIndex:
         self.children: defaultdict[str, set[str]] = defaultdict(set)
         self.child_states: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self.open_groups: set[str] = set()
+        #: Checks and reviews that are not over.
+        self.open_gates: set[str] = set()
         #: What was handed out, by owner.
         self.queues: defaultdict[str, set[str]] = defaultdict(set)
-        #: What was a role's and went to an agent, by owner.
+        #: What was a role's or the backlog's and went to an agent by itself, by owner.
         self.lent: defaultdict[str, set[str]] = defaultdict(set)
         #: How many tasks of each plan that somebody executes are in each state.
         self.plan_counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
         #: How many tasks of each plan a plan file brought.
         self.pushed: Counter[str] = Counter()
-        #: What is ready but for a person's approval.
-        self.unapproved: set[str] = set()
+        #: What is ready but for a person's approval, by line.
+        self.unapproved: defaultdict[Line, set[str]] = defaultdict(set)
         #: How many ready tasks of each plan stand in each owner's lines.
         self._able: defaultdict[str | None, Counter[str]] = defaultdict(Counter)
         #: By owner and line, best first.
@@ -140,6 +142,7 @@ class TaskIndex:
             self.children[task.parent].discard(task.id)
             self.child_states[task.parent][task.state] -= 1
         self.open_groups.discard(task.id)
+        self.open_gates.discard(task.id)
         if task.agent is not None:
             self.queues[task.agent.lower()].discard(task.id)
             self.lent[task.agent.lower()].discard(task.id)
@@ -157,15 +160,12 @@ class TaskIndex:
         if task.parent is not None:
             self.children[task.parent].add(task.id)
             self.child_states[task.parent][task.state] += 1
-        if task.group:
-            self._dirty_groups.add(task.id)
-            if task.state not in ("completed", "cancelled"):
-                self.open_groups.add(task.id)
+        self._link_special(task)
         if task.agent is not None:
             self._dirty.add(task.agent.lower())
             if task.state in ("assigned", "running"):
                 self.queues[task.agent.lower()].add(task.id)
-            if task.role is not None and not task.finished:
+            if task.lent and not task.finished:
                 self.lent[task.agent.lower()].add(task.id)
         join = join_of(task)
         if join is not PLAIN:
@@ -174,6 +174,15 @@ class TaskIndex:
         self._missing[task.id] = len(away - join.branches)
         self._arrived[task.id] = len(join.branches - away)
         self._enter_ready(task)
+
+    def _link_special(self, task: Task) -> None:
+        """What nobody executes, or belongs to another task."""
+        if task.gate_of is not None and not task.finished:
+            self.open_gates.add(task.id)
+        if task.group:
+            self._dirty_groups.add(task.id)
+            if task.state not in ("completed", "cancelled"):
+                self.open_groups.add(task.id)
 
     def _count_need(self, task: Task, need: str, *, came: bool) -> None:
         self._leave_ready(task)
@@ -192,14 +201,14 @@ class TaskIndex:
             return
         self._dirty.update(owners_of(task))
         if task.approve and not task.approved:
-            self.unapproved.add(task.id)
+            self.unapproved[_line(task)].add(task.id)
             return
         for owner in owners_of(task):
             bisect.insort(self._ready[owner][_line(task)], (*task.rank, task.id))
             self._able[task.plan][owner] += 1
 
     def _leave_ready(self, task: Task) -> None:
-        self.unapproved.discard(task.id)
+        self.unapproved[_line(task)].discard(task.id)
         place = (*task.rank, task.id)
         for owner in owners_of(task):
             line = self._ready[owner][_line(task)]
@@ -224,6 +233,11 @@ def owners_of(task: Task) -> set[str]:
 def is_line(owner: str) -> bool:
     """Whether an owner of tasks is no agent: a role, or a tag of the backlog."""
     return owner.startswith((ROLE, TAG))
+
+
+def word_of(line: str) -> str:
+    """The role or the tag that a line is named by."""
+    return line.partition(":")[2]
 
 
 def _line(task: Task) -> Line:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from tinytownd.domain import budgets, rate_limits
 from tinytownd.domain.agent import Agent
 from tinytownd.domain.names import ROLE, TAG
 from tinytownd.domain.plan import SHELL
@@ -28,9 +29,17 @@ def is_free(town: Town, agent: Agent) -> bool:
         and agent.state in ("idle", "starting")
         and agent.round is None
         and not used_up
-        and not agent.is_held(town.now)
+        and not agent.over_budget
+        and not waits(town, agent)
+        and not budgets.over_for_today(town)
         and not town.queue(agent.name)
     )
+
+
+def waits(town: Town, agent: Agent) -> bool:
+    """Whether a hold keeps an agent from working: no other CLI is there for it meanwhile."""
+    there = set(rate_limits.fallbacks(town, agent)) - town.policy.absent
+    return agent.on_hold(town.now) and not there
 
 
 def lines_of(town: Town, agent: Agent) -> list[str]:
@@ -67,12 +76,12 @@ def may_take(town: Town, agent: Agent, task: Task) -> bool:
 def keeps(town: Town, agent: Agent | None, task: Task) -> bool:
     """Whether a task stays with its agent.
 
-    One that its role lent it goes back to the role when the agent is gone. While it is paused, at
-    a rate limit or over its budget, it keeps what it has begun: that is in its session.
+    One that its role or the backlog lent it goes back there when the agent is gone. While it is
+    paused, at a rate limit or over its budget, it keeps what it has begun: that is in its session.
     """
-    if task.role is None:
+    if not task.lent:
         return True
     if agent is None or not agent.available:
         return False
-    limited = agent.over_budget or (agent.limited and agent.is_held(town.now))
+    limited = agent.over_budget or (agent.limited and waits(town, agent))
     return task.started_at is not None or (agent.desired == "run" and not limited)

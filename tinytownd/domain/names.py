@@ -11,6 +11,8 @@ from tinytownd.domain.errors import BadInput
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 #: Words that mean something else wherever a name can stand.
 RESERVED = frozenset({"conductor", "supervisor", "all", "person", "backlog", "daemon", "home"})
+#: What stands for nobody where an owner can be named.
+BACKLOG = "backlog"
 #: What stands before a role where an agent can be named: the least loaded agent of that role.
 ROLE = "role:"
 #: What stands before a tag in the name of a line of the backlog; nobody writes it.

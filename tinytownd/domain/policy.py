@@ -19,7 +19,8 @@ class Policy:
     """The settings that decisions on a town look at; see `settings.py` for what each is.
 
     `budgets` are by what they bound: task, agent, plan and day. `accounts` and `fallbacks` are by
-    CLI: CLIs of one account share its limits; fallbacks take over while their CLI is at one.
+    CLI: CLIs of one account share its limits; fallbacks take over while their CLI is at one, but
+    for those that are `absent`: known, and not on this machine.
     """
 
     auto_claim: bool = True
@@ -29,6 +30,7 @@ class Policy:
     budgets: dict[str, Budget] = field(default_factory=dict)
     accounts: Mapping[str, str] = field(default_factory=dict)
     fallbacks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    absent: frozenset[str] = frozenset()
     #: Whether the conductor has an agent of its own, on which CLI ("": that is not there, or nobody
     #: has looked), and at most how many rounds an hour.
     conductor: bool = True

@@ -60,7 +60,7 @@ def cancel(town: Town, task: Task, actor: str) -> None:
 def stop_holder(town: Town, task: Task, actor: str) -> None:
     """Has the round that holds the task end: with a minute's grace when it said so itself."""
     running = town.rounds.get(task.round or "")
-    if running is None or running.outcome is not None:
+    if running is None or running.over:
         return
     agent = town.agent(running.agent)
     if actor == agent.name:

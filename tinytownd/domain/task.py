@@ -57,7 +57,8 @@ class Task(Record):
     """A tracked unit of work.
 
     `agent` is the owner's name (None: the backlog, or a group that nobody executes); with a `role`
-    any agent of that role is, once one is free. `needs` are the tasks that it waits for
+    any agent of that role is, once one is free. `auto_claimed`: the agent took it from the backlog
+    by itself. `needs` are the tasks that it waits for
     (`depends_on`, an executed parent, and what its groups wait for). `join` says how many of
     `depends_on` are enough: all, any, or a number; with `join_failures` one that failed or was
     cancelled counts, too. `round` is the number of the round that holds it; `attempts` counts
@@ -80,6 +81,7 @@ class Task(Record):
     state: str = "pending"
     agent: str | None = None
     role: str | None = None
+    auto_claimed: bool = False
     result: str | None = None
     error: str | None = None
     depends_on: tuple[str, ...] = ()
@@ -127,6 +129,11 @@ class Task(Record):
     @property
     def finished(self) -> bool:
         return self.state in FINISHED
+
+    @property
+    def lent(self) -> bool:
+        """Whether its agent has it from a role or from the backlog, where it can go back to."""
+        return self.agent is not None and (self.role is not None or self.auto_claimed)
 
     @property
     def rank(self) -> tuple[int, int]:

@@ -87,6 +87,8 @@ class Town:
         #: How many records of each kind are over: see `Record.over`.
         self.over: Counter[str] = Counter()
         self._names: dict[str, str] = {}
+        #: The ids of agents by their roles and tags, in lower case.
+        self._members: defaultdict[str, set[str]] = defaultdict(set)
         self._inboxes: defaultdict[str, set[str]] = defaultdict(set)
         self._undo: list[tuple[str, str, Record | None]] = []
         self.change = Change()
@@ -114,6 +116,10 @@ class Town:
         """The agent of that name, in any case, or None."""
         found = self._names.get(name.lower())
         return self.agents[found] if found else None
+
+    def members(self, word: str) -> list[Agent]:
+        """The agents whose role or one of whose tags that is, in any case."""
+        return [self.agents[one] for one in self._members.get(word.lower(), ())]
 
     def task(self, ref: str) -> Task:
         """The task with that id, or the only one whose id in its plan it is, or starts so.
@@ -166,8 +172,13 @@ class Town:
         return self.index.child_states[group]
 
     def may_go_out(self, task: Task) -> bool:
-        """Whether the conductor may hand it out at all, as far as its plan goes."""
-        return self.moves((task.plan, task.digest is not None))
+        """Whether the conductor may hand it out at all, as far as its plan goes.
+
+        A check or a review goes with the plan of the task that it is of; that this was begun is
+        enough, whether or not the conductor is still on.
+        """
+        of = self.tasks.get(task.gate_of or "", task)
+        return self.moves((of.plan, task.digest is not None))
 
     def moves(self, line: Line) -> bool:
         """Whether tasks of a plan go out; those that a file brought only while conducting."""
@@ -182,7 +193,8 @@ class Town:
 
         An owner is an agent's name, "role:…", or "tag:…" for what the backlog has with a tag.
         """
-        return (self.tasks[task] for task in self.index.ready(owner.lower(), self.moves))
+        waiting = (self.tasks[task] for task in self.index.ready(owner.lower(), self.moves))
+        return (task for task in waiting if task.gate_of is None or self.may_go_out(task))
 
     def plan_counts(self, plan: str = MAIN) -> Counter[str]:
         """How many tasks of a plan that somebody executes are in each state."""
@@ -297,8 +309,12 @@ class Town:
     def _index_agent(self, old: Agent | None, new: Agent | None) -> None:
         if old is not None:
             self._names.pop(old.name.lower(), None)
+            for word in old.words:
+                self._members[word].discard(old.id)
         if new is not None:
             self._names[new.name.lower()] = new.id
+            for word in new.words:
+                self._members[word].add(new.id)
         for agent in (old, new):
             if agent is not None:
                 self.index.touch(agent.name.lower())
@@ -306,7 +322,7 @@ class Town:
     def _index_message(self, old: Message | None, new: Message | None) -> None:
         if old is not None:
             self._inboxes[mailbox(old.to)].discard(old.id)
-        if new is not None and new.state != "acknowledged":
+        if new is not None and not new.over:
             self._inboxes[mailbox(new.to)].add(new.id)
 
 

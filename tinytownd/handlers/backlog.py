@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tinytownd.domain import rules
+from tinytownd.domain import gates
 from tinytownd.domain.errors import BadInput, Conflict
 from tinytownd.domain.index import owners_of
 from tinytownd.domain.join import ALL, HOLD
@@ -94,7 +94,7 @@ def assign_all(ctx: Context, *, agent: str) -> Answer:
 def remove(ctx: Context, *, task: str) -> Answer:
     """Cancels a task that nobody owns."""
     found = in_backlog(ctx.town, task)
-    rules.cancel(ctx.town, found, ctx.speaker.name)
+    gates.cancel(ctx.town, found, ctx.speaker.name)
     return shown(ctx.town, found.id)
 
 

@@ -117,7 +117,7 @@ def bring_in(town: Town, held: Save, actor: str) -> None:
 
 def come_to_rest(town: Town) -> None:
     """Rounds that ran are interrupted, what they held waits again, agents are where none works."""
-    for running in [one for one in town.rounds.values() if one.outcome is None]:
+    for running in [one for one in town.rounds.values() if not one.over]:
         ending = Ending("interrupted", error="the town was restored from a save")
         finish(town, running, ending, Retries(1, 0, 0))
     for task in [one for one in town.tasks.values() if one.state == "running"]:

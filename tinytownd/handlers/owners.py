@@ -5,16 +5,13 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from tinytownd.domain import gates, team
+from tinytownd.domain import gates, questions, team
 from tinytownd.domain.errors import Conflict
-from tinytownd.domain.names import RESERVED, ROLE, check_role
+from tinytownd.domain.names import BACKLOG, RESERVED, ROLE, check_role
 from tinytownd.domain.plan import SHELL
 from tinytownd.domain.task import Task
 from tinytownd.domain.town import Town
 from tinytownd.handlers.registry import Context
-
-#: What stands for nobody where an owner can be named.
-BACKLOG = "backlog"
 
 
 class Owner(NamedTuple):
@@ -41,7 +38,7 @@ def named_owner(ctx: Context, task: Task, name: str) -> Owner:
     if task.group:
         raise Conflict(f"{task.id} is a group: nobody executes it")
     owner = taker(ctx.town, name, task.run)
-    gates.check_reviewer(task.review, owner.agent)
+    gates.check_owner(ctx.town, task, owner.agent)
     return owner
 
 
@@ -67,7 +64,7 @@ def taker(town: Town, name: str, run: str | None) -> Owner:
 def hand_over(ctx: Context, task: Task, owner: Owner, why: str | None = None) -> None:
     """Gives a task that has not started to another owner."""
     pause = task.not_before if owner.agent is not None else None
-    given = taken_back(task).but(agent=owner.agent, role=owner.role, not_before=pause)
+    given = taken_back(ctx, task).but(auto_claimed=False, not_before=pause, **owner._asdict())
     ctx.town.put(given)
     about = {"task": task.id, "agent": str(owner), "text": why}
     ctx.town.event("task.moved", ctx.speaker.name, **about)
@@ -75,7 +72,7 @@ def hand_over(ctx: Context, task: Task, owner: Owner, why: str | None = None) ->
 
 def not_started(task: Task, done: str) -> Task:
     """The task itself, or `Conflict` when it has started."""
-    if task.state not in ("pending", "assigned"):
+    if has_begun(task):
         raise Conflict(
             f"task {task.id} is {task.state}: it cannot be {done} any more",
             hint=f"tt task show {task.id}",
@@ -83,8 +80,20 @@ def not_started(task: Task, done: str) -> Task:
     return task
 
 
-def taken_back(task: Task) -> Task:
-    """The task before it was handed out."""
+def has_begun(task: Task) -> bool:
+    """Whether work on it has begun, or is over; what waits for an approval has not begun."""
+    return task.state not in ("pending", "assigned") and not gates.needs_approval(task)
+
+
+def taken_back(ctx: Context, task: Task) -> Task:
+    """The task before it was handed out, or before a person was asked whether it may start.
+
+    They are asked anew: who says yes must have been told what it has become.
+    """
+    if task.state == "blocked" and gates.needs_approval(task):
+        about = f"approve:{task.id}"
+        questions.close(ctx.town, about, ctx.speaker.name, "the task has changed")
+        return task.advance("unblock")
     return task.advance("release") if task.state == "assigned" else task
 
 

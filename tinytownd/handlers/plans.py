@@ -2,36 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
-
 from tinytownd import planfile
 from tinytownd.domain import tracking
-from tinytownd.domain.errors import PlanError
 from tinytownd.domain.names import ROLE
-from tinytownd.domain.plan import (
-    Plan,
-    PlanTask,
-    Problem,
-    check_of,
-    digest,
-    find_warnings,
-    is_group,
-    owner,
-    review_of,
-    waits_for,
-    waves,
-)
-from tinytownd.domain.task import FINISHED, Task
+from tinytownd.domain.plan import Plan, PlanTask, find_warnings, is_group, owner, waits_for, waves
+from tinytownd.domain.task import Task
 from tinytownd.domain.town import Town
 from tinytownd.domain.track import MAIN, in_town, unscoped
-from tinytownd.domain.tracking import REJECTED
 from tinytownd.handlers import views
+from tinytownd.handlers.pushing import (
+    Push,
+    is_gone,
+    leave,
+    push_one,
+    refuse_commands,
+    refuse_shells,
+    refuse_taken_ids,
+    was_dropped,
+)
 from tinytownd.handlers.registry import Answer, Context, verb
-from tinytownd.handlers.rights import refuse_command
-
-#: What a task's `error` says that went because its definition did; pushed again, it comes back.
-REMOVED = "removed from the plan"
 
 
 @verb("plan.check", "read")
@@ -66,21 +55,6 @@ def _wave_task(task: PlanTask, plan: Plan) -> dict[str, object]:
     }
 
 
-@dataclass
-class Push:
-    """What a push did, by id: added, updated, unchanged, kept as it was, removed from the file."""
-
-    added: list[str] = field(default_factory=list)
-    updated: list[str] = field(default_factory=list)
-    unchanged: list[str] = field(default_factory=list)
-    kept: list[str] = field(default_factory=list)
-    removed: list[str] = field(default_factory=list)
-
-    def summary(self) -> str:
-        """One line: how many of each, where there are any."""
-        return ", ".join(f"{len(ids)} {what}" for what, ids in vars(self).items() if ids)
-
-
 @verb("plan.push", "write")
 def push(
     ctx: Context,
@@ -99,6 +73,7 @@ def push(
     tracked = tracking.track(town, plan, ctx.speaker.name)
     name, told = tracked.id, in_town(planfile.parse(text), tracked.id)
     refuse_taken_ids(town, told)
+    refuse_shells(town, told)
     refuse_commands(ctx, told)
     if propose:
         tracking.propose(town, tracked)
@@ -126,11 +101,6 @@ def describe(town: Town, name: str, description: str | None) -> None:
         town.put(town.plans[name].but(description=description))
 
 
-def is_gone(task: Task, name: str, plan: Plan) -> bool:
-    """Whether a file that was pushed before had the task, and this one has not."""
-    return task.plan == name and task.digest is not None and task.id not in plan.by_id
-
-
 def _told(town: Town, task_id: str, what: str) -> dict[str, object]:
     task = town.tasks[task_id]
     why = {"kept": _why_kept(task), "removed": "not in the file any more"}.get(what)
@@ -148,150 +118,6 @@ def _why_kept(task: Task) -> str:
     which = f" --plan {task.plan}" if task.plan != MAIN else ""
     way = f"tt conductor stop, tt task retry {task.id}, tt sync push{which}"
     return f"{why}; to have it tried again as it is there: {way}"
-
-
-def leave(ctx: Context, task: Task, *, prune: bool) -> bool:
-    """A task that the file does not have any more: what is over leaves the plan with it.
-
-    So a town's next plan is not held up by what became of its last one. With `prune`, what has not
-    started is cancelled, and leaves too: only that is said to be pruned.
-    """
-    if task.finished or (task.group and not prune):
-        # A group may end in this very step, when its last child has moved out of it.
-        ctx.town.put(task.but(plan=None))
-    elif prune and task.state in ("pending", "assigned"):
-        ctx.town.put(task.advance("cancel", error=REMOVED, finished_at=ctx.now, plan=None))
-        ctx.town.event("task.cancelled", ctx.speaker.name, task=task.id, text=REMOVED)
-        return True
-    return False
-
-
-def refuse_commands(ctx: Context, plan: Plan) -> None:
-    """An agent that is held to less than everything gives no task a command: raises `BadInput`."""
-    for task in plan.tasks:
-        there = ctx.town.tasks.get(task.id)
-        known = (None, there.run, there.check) if there is not None else (None,)
-        if not {task.run, check_of(task, plan)} <= set(known):
-            refuse_command(ctx, task.id)
-
-
-def refuse_taken_ids(town: Town, plan: Plan) -> None:
-    """Raises `PlanError` for ids that other tasks from the command line have.
-
-    One with the same description is that task, as `tt sync pull --all` wrote it: it joins the plan.
-    """
-    problems = [
-        Problem(
-            task.line,
-            f"id '{task.id}' belongs to a task that is not of this plan",
-            "choose another id",
-        ).to_json()
-        for task in plan.tasks
-        if (there := town.tasks.get(task.id)) is not None
-        and there.digest is None
-        and there.description != task.description
-    ]
-    if problems:
-        raise PlanError(problems)
-
-
-def push_one(
-    ctx: Context, name: str, of: tuple[Plan, PlanTask], done: Push, *, adopt: bool
-) -> None:
-    """Adds or updates one task of a plan; its definition's digest decides, never its status."""
-    town, definition = ctx.town, of[1]
-    told = fields_of(*of)
-    if town.meta.scratch:
-        told |= rehearsed(told)
-    there = town.tasks.get(definition.id)
-    if there is None:
-        number = town.next_id("tasks")
-        task = Task(id=definition.id, seq=number, plan=name, created_at=ctx.now, **told)
-        town.put(adopted(task, definition, ctx.now) if adopt else task)
-        town.event("task.created", ctx.speaker.name, task=task.id, agent=task.agent)
-        done.added.append(task.id)
-        return
-    back = was_dropped(there)
-    if there.plan is None or back:
-        there = there.but(plan=name, digest=there.digest or told["digest"])
-        there = there.advance("retry", error=None, finished_at=None) if back else there
-        town.put(there)
-    same = is_same(there, told)
-    if there.group and there.state == "failed" and not same:
-        # Nobody started a group: what it is now decides whether it has failed still.
-        there = there.advance("retry", error=None, finished_at=None)
-    if there.state not in ("pending", "assigned"):
-        (done.unchanged if same else done.kept).append(there.id)
-    elif same and not (adopt and definition.status in FINISHED and not there.group):
-        (done.updated if back else done.unchanged).append(there.id)
-    else:
-        fresh = there.advance("release") if there.state == "assigned" else there
-        fresh = fresh.but(**told)
-        town.put(adopted(fresh, definition, ctx.now) if adopt else fresh)
-        town.event("task.edited", ctx.speaker.name, task=there.id, text="by the plan file")
-        done.updated.append(there.id)
-
-
-def rehearsed(told: dict[str, Any]) -> dict[str, Any]:
-    """A task in a rehearsal, which shows the order of things: it waits for no person.
-
-    What a command would do, it does not do.
-    """
-    play: dict[str, Any] = {"approve": False, "check": None, "run": None}
-    would = [f"{key}: {told[key]}" for key in ("run", "check") if told[key] is not None]
-    if would:
-        play["description"] = f"{told['description']} (would {', '.join(would)})"
-    return play
-
-
-def was_dropped(task: Task) -> bool:
-    """Whether the task was cancelled because the file has it no more, or with a whole proposal."""
-    return task.state == "cancelled" and task.error in (REMOVED, REJECTED)
-
-
-def is_same(there: Task, told: dict[str, Any]) -> bool:
-    """Whether the definition is the one that was pushed, or says what the town says by now.
-
-    The second is a file that was pulled after somebody edited or moved the task.
-    """
-    if there.digest == told["digest"] and (there.finished or there.needs == told["needs"]):
-        return True
-    return all(getattr(there, key) == value for key, value in told.items() if key != "digest")
-
-
-def fields_of(plan: Plan, definition: PlanTask) -> dict[str, Any]:
-    """What a task's definition says, as the town keeps it."""
-    who = owner(definition, plan)
-    role = who.removeprefix(ROLE) if who is not None and who.startswith(ROLE) else None
-    return {
-        "description": definition.description,
-        "agent": None if role else who,
-        "role": role,
-        "depends_on": definition.depends_on,
-        "needs": waits_for(definition, plan),
-        "parent": definition.parent,
-        "tags": definition.tags,
-        "priority": definition.priority,
-        "run": definition.run,
-        "group": is_group(definition, plan),
-        "epic": definition.epic,
-        "join": definition.join,
-        "join_failures": definition.failures == "count",
-        "approve": definition.approve,
-        "check": check_of(definition, plan),
-        "review": review_of(definition, plan),
-        "digest": digest(definition, plan),
-    }
-
-
-def adopted(task: Task, definition: PlanTask, now: int) -> Task:
-    """The task with the status that the file gives it, if it is a final one."""
-    events = {"completed": "complete", "failed": "fail", "cancelled": "cancel"}
-    if task.group or definition.status not in events:
-        return task
-    said = "error" if definition.status == "failed" else "result"
-    event = events[definition.status]
-    return task.advance(event, finished_at=now, not_before=None, **{said: definition.result})
 
 
 @verb("plan.pull", "read")

@@ -13,14 +13,14 @@ from tinytownd.domain.agent import Agent
 from tinytownd.domain.errors import BadInput, Conflict
 from tinytownd.domain.lines import lines_of
 from tinytownd.domain.message import CONDUCTOR, PERSON, Message, Round
-from tinytownd.domain.names import ROLE
+from tinytownd.domain.names import BACKLOG, ROLE
 from tinytownd.domain.rules import first_line
 from tinytownd.domain.task import Task
 from tinytownd.domain.town import Town, mailbox
 from tinytownd.domain.track import TrackedPlan
 from tinytownd.handlers import views
 from tinytownd.handlers.agents import want
-from tinytownd.handlers.owners import BACKLOG, Owner, hand_over, owner_of, taken_back, taker
+from tinytownd.handlers.owners import Owner, hand_over, owner_of, taker
 from tinytownd.handlers.registry import Answer, Context, Decision, verb
 from tinytownd.recovery import Finding
 
@@ -190,7 +190,7 @@ def why_it_stays(town: Town, task: Task, owner: Owner) -> str:
     if not any(owner):
         return ""
     try:
-        gates.check_reviewer(task.review, owner.agent)
+        gates.check_owner(town, task, owner.agent)
         there = taker(town, str(owner), task.run) == owner_of(task)
     except BadInput as refusal:
         return refusal.message
@@ -231,5 +231,5 @@ def take_back(ctx: Context) -> None:
     """Tasks that were handed out wait again, for an agent of the same name."""
     for task in list(ctx.town.tasks.values()):
         if task.state == "assigned":
-            ctx.town.put(taken_back(task))
+            ctx.town.put(task.advance("release"))
             ctx.town.event("task.released", ctx.speaker.name, task=task.id, agent=task.agent)

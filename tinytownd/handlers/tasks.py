@@ -8,14 +8,13 @@ from typing import Any
 from tinytownd.domain import gates, names, rules, tracking
 from tinytownd.domain.errors import BadInput, Conflict, Fenced, NotFound
 from tinytownd.domain.join import ALL, HOLD, check_failures, check_join
-from tinytownd.domain.names import check_priority, check_tag, check_text
+from tinytownd.domain.names import BACKLOG, check_priority, check_tag, check_text
 from tinytownd.domain.task import STATES, Task
 from tinytownd.domain.town import Town
 from tinytownd.domain.track import scoped
 from tinytownd.handlers import views
 from tinytownd.handlers.gating import wanted
 from tinytownd.handlers.owners import (
-    BACKLOG,
     Owner,
     hand_over,
     named_owner,
@@ -263,17 +262,18 @@ def edit(
     found = not_started(ctx.town.task(task), "edited")
     changes: dict[str, Any] = {}
     if text is not None:
-        changes["description"] = check_text(text, "task")
+        # A yes was to what it said before.
+        changes |= {"description": check_text(text, "task"), "approved": False}
     if priority is not None:
         changes["priority"] = check_priority(priority)
     if agent is not None:
-        changes |= named_owner(ctx, found, agent)._asdict()
+        changes |= named_owner(ctx, found, agent)._asdict() | {"auto_claimed": False}
     if tags is not None:
         changes["tags"] = tuple(check_tag(tag) for tag in tags)
     if not changes:
         raise BadInput("nothing to change", hint="--text, --priority, --agent or --tag")
-    ctx.town.put(taken_back(found).but(**changes))
-    told = ", ".join(sorted(changes.keys() - {"role"}))
+    ctx.town.put(taken_back(ctx, found).but(**changes))
+    told = ", ".join(sorted(changes.keys() - {"role", "auto_claimed", "approved"}))
     ctx.town.event("task.edited", ctx.speaker.name, task=found.id, text=told)
     return shown(ctx.town, found.id)
 

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Set
+
 from tinytownd.conductor.schedule import held_by_failure
+from tinytownd.domain import budgets, gates, questions
 from tinytownd.domain.errors import BadInput
+from tinytownd.domain.message import Message
+from tinytownd.domain.task import Task
 from tinytownd.domain.town import Town
 from tinytownd.handlers import views
 from tinytownd.handlers.registry import Context, verb
@@ -49,23 +54,53 @@ def wait(
     agents: list[str] | None = None,
     task: str | None = None,
     all: bool = False,
+    told: list[str] | None = None,
 ) -> dict[str, object] | None:
     """Answers once the agents are idle, the task is finished, or nothing is left to do.
 
     A task that is held by one that failed or was cancelled is not waited for: it counts as failed.
+    With `told`, the ids of questions to people, it also answers once it is held up by another one.
     """
     town = ctx.town
+    found = town.task(task) if task is not None else None
+    team = agents or [agent.name for agent in town.agents.values()]
+    names = set() if found or all else {town.agent(name).name for name in team}
+    lost = came_to(town, found, None if all else names)
+    if lost is not None:
+        return {"failed": [views.task(town, one) for one in lost], "questions": []}
+    asked = asked_about(town, found, names) if told is not None else ()
+    new = [views.message(one) for one in asked if one.id not in (told or ())]
+    return {"failed": [], "questions": new} if new else None
+
+
+def came_to(town: Town, task: Task | None, names: Set[str] | None) -> list[Task] | None:
+    """What failed once the task is over, or these agents are idle, or all is; None until then."""
     if task is not None:
-        found = town.task(task)
-        if not found.finished and found.id not in held_by_failure(town):
-            return None
-        return {"failed": [views.task(town, found)] if found.state != "completed" else []}
-    if all:
-        return None if busy_town(town) else {"failed": failed(town, None)}
-    names = {town.agent(name).name for name in agents or [a.name for a in town.agents.values()]}
-    if any(busy_agent(town, name) for name in names):
-        return None
-    return {"failed": failed(town, names)}
+        if task.state == "completed":
+            return []
+        return [task] if task.finished or task.id in held_by_failure(town) else None
+    if names is None:
+        return None if busy_town(town) else failed(town, None)
+    busy = any(busy_agent(town, name) for name in names)
+    return None if busy else failed(town, names)
+
+
+def asked_about(town: Town, task: Task | None, names: Set[str]) -> Iterator[Message]:
+    """The open questions that hold up a task, or these agents; without either, all."""
+    subjects = {budgets.DAY, *(f"{budgets.ABOUT}agent:{name}" for name in names)}
+    todo, seen = [task] if task is not None else [], set[str]()
+    while todo:
+        one = todo.pop()
+        if one.id in seen or one.finished:
+            continue
+        seen.add(one.id)
+        subjects |= {f"{about}:{one.id}" for about in gates.ABOUT_TASK}
+        subjects |= {f"plan:{one.plan}", f"{budgets.ABOUT}plan:{one.plan}"}
+        subjects.add(f"{budgets.ABOUT}agent:{one.agent}")
+        todo += [town.tasks[need] for need in one.needs if need in town.tasks]
+        todo += town.children(one.id) if one.group else []
+    every = task is None and not names
+    return (q for q in questions.open_questions(town) if every or q.about in subjects)
 
 
 def busy_agent(town: Town, name: str) -> bool:
@@ -103,10 +138,10 @@ def busy_town(town: Town) -> bool:
     return any(task.id not in stuck for task in open_)
 
 
-def failed(town: Town, owners: set[str] | None) -> list[views.View]:
+def failed(town: Town, owners: Set[str] | None) -> list[Task]:
     """The tasks that failed, of everybody or of some."""
     return [
-        views.task(town, task)
+        task
         for task in town.tasks.values()
         if task.state == "failed" and (owners is None or task.agent in owners)
     ]

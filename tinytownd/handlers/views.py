@@ -198,13 +198,15 @@ def usual_plan(town: Town) -> str:
 def conductor(town: Town, name: str | None = None) -> View:
     """Whether plans are handed out, how far a plan is, and how much its own agent was asked.
 
-    A plan that no file brought is handed out whether or not the conductor is on.
+    `cli` is what that agent runs on; None where the conductor has none. A plan that no file brought
+    is handed out whether or not the conductor is on.
     """
     shown = plan(town, name if name is not None else usual_plan(town))
     known = str(shown["name"])
     unpushed = known in town.plans and not town.index.pushed[known]
     on = town.meta.conducting or (unpushed and shown["total"] != 0)
-    return {"on": on, "plan": shown, "asked": asked(town)}
+    cli = town.policy.conductor_cli or None
+    return {"on": on, "plan": shown, "asked": asked(town), "cli": cli}
 
 
 def asked(town: Town) -> int:

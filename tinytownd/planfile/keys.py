@@ -10,7 +10,7 @@ from tinytownd.domain import names
 from tinytownd.domain.errors import BadInput
 from tinytownd.domain.join import check_join
 from tinytownd.domain.names import shown
-from tinytownd.domain.plan import Problem
+from tinytownd.domain.plan import SHELL, Problem
 from tinytownd.domain.task import STATES
 
 _KINDS = {
@@ -119,6 +119,13 @@ def _check_owner(key: str) -> Callable[[str], object]:
     return judge
 
 
+def _check_reviewer(value: str) -> None:
+    """An owner that reads: the shell does not."""
+    if value.lower() == SHELL:
+        raise BadInput("the shell runs commands and reviews nothing", hint='check = "make test"')
+    _check_owner("review")(value)
+
+
 def _check_gate(judge: Callable[[str], object]) -> Callable[[str], object]:
     """The same for a gate; an empty text takes the plan's away."""
     return lambda value: judge(value) if value else None
@@ -129,7 +136,7 @@ META_KEYS: Mapping[str, Check] = {
     "description": _text("description", lambda text: names.check_text(text, "description")),
     "default_agent": _text("default_agent", _check_owner("default_agent")),
     "check": _text("check", lambda text: names.check_text(text, "check")),
-    "review": _text("review", _check_owner("review")),
+    "review": _text("review", _check_reviewer),
 }
 TASK_KEYS: Mapping[str, Check] = {
     "id": _text("id", _check_id),
@@ -146,6 +153,6 @@ TASK_KEYS: Mapping[str, Check] = {
     "failures": _choice("failures", ("hold", "count")),
     "approve": _flag("approve"),
     "check": _text("check", _check_gate(lambda text: names.check_text(text, "check"))),
-    "review": _text("review", _check_gate(_check_owner("review"))),
+    "review": _text("review", _check_gate(_check_reviewer)),
     "result": _text("result", lambda text: names.check_text(text, "result", empty=True)),
 }

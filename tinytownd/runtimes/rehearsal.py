@@ -21,7 +21,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-_NAME = re.compile(r"^You are ([^\s,]+)", re.MULTILINE)
+_NAME = re.compile(r"^You are (?:the )?([^\s,]+)", re.MULTILINE)
 _TEAM = re.compile(r"^Team: (.+)$", re.MULTILINE)
 _MEMBER = re.compile(r"^\s*([^\s(]+)")
 # The commands are indented lines; text of others that quotes one is not to be mistaken for them.
@@ -30,8 +30,11 @@ _APPROVE = re.compile(r"^[ \t]+tt approve ([A-Za-z0-9]\S*)$", re.MULTILINE)
 _SEND = re.compile(r"^[ \t]+tt send NAME ", re.MULTILINE)
 _BUILT_ON = re.compile(r"^## (\S+), by (\S+)$", re.MULTILINE)
 _HEADING = re.compile(
-    r"^# (Your task|Results it builds on|Messages|When you are done)\b.*$", re.MULTILINE
+    r"^# (Your task|Results it builds on|Messages|What you are asked|When you are done)\b.*$",
+    re.MULTILINE,
 )
+# What brings messages: to anybody, and to the conductor's agent, whose prompt is one of its own.
+_MAIL = frozenset({"Messages", "What you are asked"})
 _SECONDS_FOR_TT = 90
 _SUMMARY = 80
 
@@ -97,7 +100,8 @@ def read_prompt(prompt: str) -> Part:
     sections = dict(zip(pieces[::2], map(str.strip, pieces[1::2]), strict=True))
     commands = _COMPLETE.findall(prompt)
     reviews = _APPROVE.findall(prompt.rpartition("\n# When you are done\n")[2])
-    if not commands and not reviews and ("Your task" in sections or "Messages" not in sections):
+    only_read = "Your task" not in sections and not _MAIL.isdisjoint(sections)
+    if not commands and not reviews and not only_read:
         raise CannotPlay("the prompt names no `tt task complete ID` that would end the task")
     name, team = _NAME.search(prompt), _TEAM.search(prompt)
     members = [_MEMBER.match(member) for member in team[1].split(",")] if team else []
@@ -118,7 +122,8 @@ def play(part: Part, tell: Callable[[str], None], *, leaves: bool) -> str:
         tt("approve", part.reviews)
         return f"{part.name} has approved {part.reviews}"
     if part.task is None:
-        count = len([line for line in part.sections["Messages"].splitlines() if line.strip()])
+        mail = "\n".join(part.sections.get(heading, "") for heading in _MAIL)
+        count = len([line for line in mail.splitlines() if line.strip()])
         return f"{part.name} has read {count} lines of messages; nothing to do."
     text = part.sections.get("Your task", "")
     tell(f"{part.name} takes {part.task}: {_short(text)}")

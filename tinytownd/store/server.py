@@ -15,7 +15,6 @@ import json
 import os
 import re
 import secrets
-import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,6 +26,7 @@ from redis.exceptions import AuthenticationError, BusyLoadingError, RedisError, 
 from tinytownd.domain.errors import Unavailable
 from tinytownd.files import open_private, refusal, write_atomic
 from tinytownd.home import Endpoint, Home
+from tinytownd.resources import free_disk
 from tinytownd.settings import RedisSettings
 from tinytownd.store import aof
 from tinytownd.store.acl import digest
@@ -42,8 +42,8 @@ START_SECONDS = 15.0  # without any answer; loading data may take as long as it 
 STOP_SECONDS = 15.0
 PROBE_SECONDS = 2.0
 POLL_SECONDS = 0.005
-#: Free space, in bytes, with which a server starts that ends when it cannot write: 4 MiB.
-LEAST_DISK = 4 << 20
+#: Free space, in MiB, with which a server starts that ends when it cannot write.
+LEAST_DISK = 4
 LOG_BYTES = 1 << 20
 
 # Relative names throughout: the server runs in the home and then changes to `dir`, so that no
@@ -315,8 +315,8 @@ class EmbeddedServer:
             aof.ensure_there(self._home.data)
         for left in self._home.data.glob("temp-*.aof"):
             left.unlink(missing_ok=True)
-        free = shutil.disk_usage(self._home.data).free
-        if self._appendfsync == "always" and free < LEAST_DISK:
+        free = free_disk(self._home.data)
+        if self._appendfsync == "always" and free is not None and free < LEAST_DISK:
             raise Unavailable(f"the disk of {self._home.data} is full", hint="free some space")
 
     @property

@@ -52,7 +52,7 @@ COMMANDS = """\
     tt send NAME|person "text" [--reply-to ID]
     tt ask "a question that only a person can answer"
     tt sync push FILE --plan NAME
-    tt plan status|pause|resume|cancel NAME
+    tt plan status|pause|cancel NAME
 
 More: tt --help, tt COMMAND --help. Approvals, answers to questions, prune, reset and restore are \
 people's.

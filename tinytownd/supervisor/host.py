@@ -14,6 +14,7 @@ from tinytownd.domain.message import Round
 from tinytownd.domain.names import PERMISSIONS
 from tinytownd.domain.task import Task
 from tinytownd.runtimes.catalogue import Runtime
+from tinytownd.runtimes.process import RoundFiles
 from tinytownd.settings import Limits
 from tinytownd.store.town import TownStore
 from tinytownd.supervisor.slots import Slots
@@ -42,6 +43,9 @@ class Host(Protocol):
 
     def shortage(self) -> str:
         """What the machine has too little of for a round now, in words; "" when it has enough."""
+
+    def files(self, running: Round) -> RoundFiles:
+        """The files of a round."""
 
     async def enter(self, agent: Agent, running: Round) -> dict[str, str]:
         """Lets the round's process speak for the agent: its environment."""

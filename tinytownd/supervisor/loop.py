@@ -43,6 +43,8 @@ class Supervisor:
 
     def __post_init__(self) -> None:
         self._wake = asyncio.Event()
+        #: What the round counts for that an earlier daemon started.
+        self._adopted: frozenset[str] | None = None
 
     def wake(self) -> None:
         """Has it look now."""
@@ -146,15 +148,27 @@ class Supervisor:
         token = os.urandom(16).hex()
         return verdict.begin(town, agent, step, token=token, cli=cli, base=base)
 
+    def adopt(self, town: Town) -> None:
+        """Counts the round that an earlier daemon started, before another one takes its slot."""
+        running = open_round(town, self.agent_id)
+        if running is not None and self._adopted is None:
+            self._adopted = self.host.slots.adopt(counts(self.host, running.cli))
+
+    def disown(self) -> None:
+        """That round is over, or nobody follows it any more."""
+        if self._adopted is not None:
+            self.host.slots.release(self._adopted)
+            self._adopted = None
+
     async def _take_over(self) -> None:
         """Follows the round that an earlier daemon started."""
         running = await self.host.store.view(lambda town: open_round(town, self.agent_id))
-        if running is not None:
-            counted = self.host.slots.adopt(counts(self.host, running.cli))
-            try:
+        try:
+            if running is not None:
+                await self.host.store.view(self.adopt)
                 await self._follow(running, adopted=True)
-            finally:
-                self.host.slots.release(counted)
+        finally:
+            self.disown()
 
     async def _follow(self, running: Round, *, adopted: bool) -> None:
         runner = RoundRunner(self.host, self.agent_id, running, self._wake)
@@ -165,7 +179,7 @@ class Supervisor:
 
     def _finish(self, town: Town, round_id: str, ending: Ending) -> None:
         running = town.rounds.get(round_id)
-        if running is not None and running.outcome is None:
+        if running is not None and not running.over:
             verdict.finish(town, running, ending, retries(self.host, running))
 
 

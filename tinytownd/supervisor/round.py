@@ -150,14 +150,13 @@ class RoundRunner:
 
     def _prepare(self, town: Town, diff: str = "") -> tuple[Agent, Task | None, RoundFiles, str]:
         agent = town.agents[self.agent_id]
-        files = RoundFiles.of(Path(town.meta.dir), agent.name, self.running.id)
         messages = [town.messages[m] for m in self.running.messages if m in town.messages]
         task = town.tasks.get(self.running.task or "")
         if agent.is_conductor:
             text = brief.write(town, messages, self.running.folded)
         else:
             text = prompt.write(town, agent, task, messages, self.running.folded, diff)
-        return agent, task, files, text
+        return agent, task, self.host.files(self.running), text
 
     async def _follow(self, process: RoundProcess, form: str) -> Ending:
         tail = Tail(process.files.stdout, reader(form))

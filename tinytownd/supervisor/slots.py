@@ -48,6 +48,10 @@ class Slots:
         """How many rounds run."""
         return self._taken
 
+    def look(self) -> None:
+        """Lets in who waits: a bound has changed."""
+        self._pass_on()
+
     @asynccontextmanager
     async def slot(
         self, town: str, priority: int, age: int, bounds: Callable[[], Bounds] = unbounded
