@@ -43,10 +43,11 @@ AGENTS = st.builds(
     st.sampled_from(AGENT_STATES),
 )
 MESSAGES = st.builds(
-    lambda number, to, state: message(number, to, state=state),
+    lambda number, to, state, about: message(number, to, state=state, about=about),
     NUMBERS,
     st.sampled_from(["ann", "BOB", "conductor", "supervisor"]),
     st.sampled_from(["waiting", "delivered", "acknowledged"]),
+    st.sampled_from([None, "failed:t1", "approve:t1"]),
 )
 ROUNDS = st.builds(round_, NUMBERS, NAMES)
 RECORDS = st.one_of(TASKS, TASKS, AGENTS, MESSAGES, ROUNDS)

@@ -82,6 +82,7 @@ def picture(town: Town) -> dict[str, object]:
         "lent": {name: sorted(town.index.lent[name.lower()]) for name in names},
         "queues": {name: [t.id for t in town.queue(name)] for name in names},
         "inboxes": {name: [m.id for m in town.inbox(name)] for name in boxes},
+        "about": [m.id for m in town.about()],
         "dependents": {one: ids(town.dependents(one)) for one in town.tasks},
         "children": {one: ids(town.children(one)) for one in town.tasks},
         "child states": {one: +town.child_states(one) for one in town.tasks},

@@ -78,8 +78,8 @@ def reset(town: Town) -> None:
 
 def withdraw(town: Town) -> None:
     """Takes back what nobody needs to read or to answer any more."""
-    for message in town.inbox(CONDUCTOR):
-        if message.state != "waiting" or not is_over(town, message.about or ""):
+    for message in town.about():
+        if message.to != CONDUCTOR or not is_over(town, message.about or ""):
             continue
         if message.sort == QUESTION:
             questions.close(town, message.about or "", DAEMON, "it is settled")

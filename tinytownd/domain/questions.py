@@ -35,12 +35,12 @@ def ask(town: Town, sender: str, about: str, text: str, task: str | None = None)
 
 def open_questions(town: Town) -> Iterator[Message]:
     """What waits for a person, oldest first."""
-    return (m for m in town.inbox(CONDUCTOR) if m.sort == QUESTION and m.state == "waiting")
+    return (message for message in town.about() if message.sort == QUESTION)
 
 
 def find(town: Town, about: str) -> Message | None:
     """The open question about that, if there is one."""
-    return next((one for one in open_questions(town) if one.about == about), None)
+    return next((one for one in town.about(about) if one.sort == QUESTION), None)
 
 
 def named(town: Town, ref: str) -> Message:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import ClassVar
 
 from tinytownd.domain.agent import Agent
@@ -90,6 +91,8 @@ class Town:
         #: The ids of agents by their roles and tags, in lower case.
         self._members: defaultdict[str, set[str]] = defaultdict(set)
         self._inboxes: defaultdict[str, set[str]] = defaultdict(set)
+        #: Messages that wait and are about something, by that.
+        self._about: defaultdict[str, set[str]] = defaultdict(set)
         self._undo: list[tuple[str, str, Record | None]] = []
         self.change = Change()
         for record in records:
@@ -210,6 +213,12 @@ class Town:
         mine = (self.messages[message] for message in self._inboxes[mailbox(name)])
         return sorted(mine, key=lambda message: message.seq)
 
+    def about(self, *subjects: str) -> list[Message]:
+        """Messages that wait and are about one of these, or about anything; oldest first."""
+        ids = (self._about.get(one, ()) for one in subjects or list(self._about))
+        found = (self.messages[message] for message in chain.from_iterable(ids))
+        return sorted(found, key=lambda message: message.seq)
+
     # Changing things
 
     def next_id(self, noun: str) -> int:
@@ -322,8 +331,14 @@ class Town:
     def _index_message(self, old: Message | None, new: Message | None) -> None:
         if old is not None:
             self._inboxes[mailbox(old.to)].discard(old.id)
+            if old.about is not None and old.state == "waiting":
+                self._about[old.about].discard(old.id)
+                if not self._about[old.about]:
+                    del self._about[old.about]
         if new is not None and not new.over:
             self._inboxes[mailbox(new.to)].add(new.id)
+            if new.about is not None and new.state == "waiting":
+                self._about[new.about].add(new.id)
 
 
 def mailbox(name: str) -> str:
