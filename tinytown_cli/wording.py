@@ -98,11 +98,13 @@ _STYLES = {
 
 
 def is_detail(event: dict[str, Any]) -> bool:
-    """Whether another event tells the same: its task's of a round, its reading of a message."""
+    """Whether another event tells the same: a round's task, a message's reading, a question."""
     match event:
         case {"event": "round.started", "task": _}:
             return True
         case {"event": "round.ended", "task": _, "text": "completed"}:
+            return True
+        case {"event": "message.sent", "kind": "question"}:
             return True
         case _:
             return event.get("event") == "message.acknowledged"

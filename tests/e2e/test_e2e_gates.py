@@ -216,6 +216,7 @@ def test_an_approval_and_its_one_round(town: TownUnderTest) -> None:
     assert town.tt("approve", "t1", code=2).err == (
         "tt: task t1 is completed and waits for no approval (tt inbox)\n"
     )
+    assert town.quick("history").out.count("May ann start t1?") == 1, "told once"
 
 
 def test_a_rejected_start_never_runs(town: TownUnderTest) -> None:

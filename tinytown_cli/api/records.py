@@ -206,6 +206,7 @@ class Event(Record):
     task: str | None = None
     plan: str | None = None
     message: str | None = None
+    kind: str | None = None
     round: int | None = None
     text: str | None = None
 

@@ -77,7 +77,8 @@ def send(town: Town, sender: str, to: str, text: str, **fields: Any) -> Message:
         id=f"m{number}", seq=number, sender=sender, to=to, text=text, sent_at=town.now, **fields
     )
     town.put(message)
-    town.event("message.sent", sender, message=message.id, agent=to, text=first_line(text))
+    about = {"message": message.id, "agent": to, "kind": message.sort, "text": first_line(text)}
+    town.event("message.sent", sender, **about)
     agent = town.find_agent(to)
     if agent is not None and message.starts_round:
         town.wake(agent)
