@@ -11,12 +11,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 # What is read in one go. Strings first: they alone may hold what means something outside of them.
-# Possessive (`*+`) throughout: nothing is tried twice, however long a text is.
+# Possessive (`*+`) where it can be: nothing is tried twice, however long a text is. Not for groups,
+# which Python 3.11.2 (Debian 12's) then matches wrongly.
 _TOKEN = re.compile(
     r"""
-    (?P<string> \"{3} [^"\\]*+ (?: (?: \\. | "{1,2}(?!") ) [^"\\]*+ )*+ "{3,5}
-              | '{3} [^']*+ (?: '{1,2}(?!') [^']*+ )*+ '{3,5}
-              | " [^"\\\n]*+ (?: \\. [^"\\\n]*+ )*+ "
+    (?P<string> \"{3} [^"\\]*+ (?: (?: \\. | "{1,2}(?!") ) [^"\\]*+ )* "{3,5}
+              | '{3} [^']*+ (?: '{1,2}(?!') [^']*+ )* '{3,5}
+              | " [^"\\\n]*+ (?: \\. [^"\\\n]*+ )* "
               | ' [^'\n]*+ '
     )
     | (?P<comment> \#[^\n]* )
