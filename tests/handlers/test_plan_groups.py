@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from tests.domain.towns import agent, round_, task
+from tests.domain.towns import agent, main_plan, round_, task
 from tests.handlers.desk import Desk
 from tinytownd.domain import questions
 from tinytownd.domain.errors import Ambiguous, BadInput, Conflict, NotFound, PlanError
 from tinytownd.domain.town import Change
-from tinytownd.domain.track import TrackedPlan
+from tinytownd.domain.track import MAIN, TrackedPlan
 
 PLAN = """\
 [meta]
@@ -337,3 +337,15 @@ def test_a_whole_plan_is_told_with_what_it_took() -> None:
         "tokens": 1_200,
         "cost_usd": 0.5,
     }
+
+
+def test_a_paused_plan_that_ended_can_be_resumed_for_what_is_pushed_next() -> None:
+    desk = Desk(agent("ann"), task(1, "ann", plan=MAIN), conducting=True)
+    desk.begin("ann")
+    desk.call("plan.pause", name=MAIN)
+    desk.end("ann")
+    assert main_plan(desk.town).state == "completed"
+    desk.call("plan.resume", name=MAIN)
+    assert not main_plan(desk.town).paused
+    with pytest.raises(Conflict, match="is over"):
+        desk.call("plan.resume", name=MAIN)

@@ -51,8 +51,12 @@ def pause(town: Town, plan: TrackedPlan, actor: str, why: str | None = None) -> 
 
 
 def resume(town: Town, plan: TrackedPlan, actor: str) -> None:
-    """It goes on; raises `Conflict` when it is over, or waits for an answer."""
-    refuse_over(town, plan)
+    """It goes on, or what is pushed into it next will; raises `Conflict`.
+
+    Where it is over and not paused, or waits for an answer.
+    """
+    if not plan.paused:
+        refuse_over(town, plan)
     asked = questions.find(town, f"budget:plan:{plan.id}")
     if plan.proposed:
         raise Conflict(f"plan {plan.id} waits for an approval", hint=f"tt plan approve {plan.id}")
