@@ -48,9 +48,10 @@ def played_out(town: Town) -> dict[str, str]:
     while before != now:
         before = dict(now)
         for one in town.tasks.values():
-            if one.group and now[one.id] != "cancelled":
+            # One that was completed stays so, whatever becomes of the tasks in it.
+            if one.group and one.state not in ("completed", "cancelled"):
                 now[one.id] = group_state(town, one, now)
-            elif now[one.id] == "pending" and not waits(one, now):
+            elif not one.group and now[one.id] == "pending" and not waits(one, now):
                 now[one.id] = "completed"
     return now
 

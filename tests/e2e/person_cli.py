@@ -16,7 +16,8 @@ from pathlib import Path
 
 def main() -> None:
     """One session."""
-    signal.signal(signal.SIGINT, lambda *_: print("still here", flush=True))
+    # Not by print, which may be at work when the signal comes, and cannot be entered twice.
+    signal.signal(signal.SIGINT, lambda *_: os.write(1, b"still here\n"))
     told = [name for name in ("COLOUR", "API_TOKEN", "TINYTOWN_CREDENTIALS") if name in os.environ]
     print(f"session {sys.argv[1:]} in {Path.cwd()}", flush=True)
     print(f"terminal {[os.isatty(fd) for fd in range(3)]}, variables {told}", flush=True)
