@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 from types import MappingProxyType, SimpleNamespace
@@ -111,6 +112,31 @@ async def test_what_a_round_said_is_not_taken_for_the_next_one(
     await post(client, stream, "task.complete")  # and nobody carries it out
     await host.leave(ANN)
     assert await client.xlen(stream) == 0
+
+
+async def test_a_cancel_that_is_swallowed_does_not_keep_a_round_from_its_end(
+    host: TownHost, client: Client, town_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tinytownd.door.DRAIN_SECONDS", 0.05)
+    await host.enter(ANN, RUNNING)
+    await post(client, keys.commands_key(town_id, "a1"), "task.complete")
+    there = host._around.client
+    real = there.xlen
+
+    async def deaf(stream: str) -> int:
+        """As redis-py is on Python 3.11, when a cancel comes together with its answer."""
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(0.2)
+        return int(await real(stream))
+
+    monkeypatch.setattr(there, "xlen", deaf)
+    leaving = asyncio.create_task(host.leave(ANN))
+    await asyncio.wait({leaving}, timeout=10)
+    ended = leaving.done()
+    monkeypatch.undo()
+    await client.delete(keys.commands_key(town_id, "a1"))
+    await leaving
+    assert ended
 
 
 async def test_only_who_is_in_a_round_is_let_in_again(
