@@ -56,8 +56,9 @@ def keep_agent(town: Town) -> None:
         if not any(m.state == "waiting" and m.starts_round for m in town.inbox(CONDUCTOR)):
             return
         number = town.next_id("agents")
-        agent = Agent(f"a{number}", CONDUCTOR, cli, role=CONDUCTOR, since=town.now)
-        agent = agent.but(created_at=town.now)
+        agent = Agent(
+            f"a{number}", CONDUCTOR, cli, role=CONDUCTOR, since=town.now, created_at=town.now
+        )
         town.event("agent.spawned", DAEMON, agent=CONDUCTOR, text=cli)
     elif agent.cli != cli and agent.round is None:
         agent = agent.but(cli=cli, session=None, restart=agent.desired == "run")
@@ -175,12 +176,7 @@ def concerned(town: Town, owners: Collection[str]) -> set[str]:
 def sent_home(town: Town) -> bool:
     """Whether there is a team, and all of it was stopped or closed by somebody."""
     team = [agent for agent in town.agents.values() if not agent.is_conductor]
-    return bool(team) and all(a.desired in ("stop", "close") and not used_up(a) for a in team)
-
-
-def used_up(agent: Agent) -> bool:
-    """Whether an agent has stopped because its rounds are used up."""
-    return agent.max_rounds is not None and agent.rounds_since_start >= agent.max_rounds
+    return bool(team) and all(a.desired in ("stop", "close") and not a.used_up for a in team)
 
 
 def unfit(town: Town, owner: str) -> Iterator[Task]:

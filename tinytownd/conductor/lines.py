@@ -10,7 +10,7 @@ from collections.abc import Collection
 from tinytownd.domain.agent import Agent
 from tinytownd.domain.index import is_line, word_of
 from tinytownd.domain.lines import keeps, next_of
-from tinytownd.domain.names import BACKLOG, ROLE
+from tinytownd.domain.names import BACKLOG
 from tinytownd.domain.town import Town
 
 
@@ -37,8 +37,7 @@ def take(town: Town, agent: Agent) -> None:
         told = {"task": task.id, "agent": agent.name, "text": "from the backlog"}
         town.event("task.moved", "conductor", **told)
     # A pause was for the agent that failed.
-    mine = task.but(agent=agent.name, auto_claimed=task.role is None)
-    town.put(mine.but(not_before=None))
+    town.put(task.but(agent=agent.name, auto_claimed=task.role is None, not_before=None))
 
 
 def give_back(town: Town, owner: str) -> None:
@@ -47,7 +46,8 @@ def give_back(town: Town, owner: str) -> None:
     lent = [town.tasks[task] for task in town.index.lent[owner]]
     for task in sorted(lent, key=lambda one: one.seq):
         if task.state == "pending" and not keeps(town, agent, task):
-            town.put(task.but(agent=None, auto_claimed=False, not_before=None))
-            lender = f"{ROLE}{task.role}" if task.role is not None else BACKLOG
-            told = {"task": task.id, "agent": lender, "text": f"{task.agent} is not there"}
+            back = task.but(agent=None, auto_claimed=False, not_before=None)
+            town.put(back)
+            why = f"{task.agent} is not there"
+            told = {"task": task.id, "agent": back.owner or BACKLOG, "text": why}
             town.event("task.moved", "conductor", **told)

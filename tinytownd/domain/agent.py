@@ -136,6 +136,11 @@ class Agent(Record):
         return self.over_budget or self.on_hold(now)
 
     @property
+    def used_up(self) -> bool:
+        """Whether it has had all the rounds that it may have since its start."""
+        return self.max_rounds is not None and self.rounds_since_start >= self.max_rounds
+
+    @property
     def is_conductor(self) -> bool:
         """Whether it is the conductor's own agent, whose mailbox is the conductor's."""
         return self.name == CONDUCTOR

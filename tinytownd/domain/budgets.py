@@ -50,6 +50,16 @@ class Spent:
         return max((used / bound for used, bound in parts if bound), default=0.0)
 
     @property
+    def used_up(self) -> bool:
+        """Whether all is used that is allowed."""
+        return self.share() >= self.allowance
+
+    @property
+    def as_much_again(self) -> float:
+        """The allowance of what may use one budget more than it has used."""
+        return self.share() + 1
+
+    @property
     def told(self) -> str:
         """One line on it."""
         tokens = f"{self.tokens:,} of {self.budget.tokens:,} tokens" if self.budget.tokens else ""
@@ -96,16 +106,15 @@ def hold_back(town: Town) -> None:
     for task in list(town.change.records.values()):
         if isinstance(task, Task) and task.state == "pending":
             now = spent(town, task)
-            if now.share() >= now.allowance and stop(town, task, now):
+            if now.used_up and stop(town, task, now):
                 ask(town, now, NO_MEANS["task"], task.id)
 
 
 def is_used_up(town: Town, now: Spent, tokens: int, usd: float) -> bool:
     """Whether all is used that is allowed. Coming near that is told as it happens."""
-    used, before = now.share(), now.share(tokens, usd)
-    if used >= now.allowance:
+    if now.used_up:
         return True
-    if before < now.allowance - 1 + WARN_AT <= used:
+    if now.share(tokens, usd) < now.allowance - 1 + WARN_AT <= now.share():
         town.event("budget.warned", "daemon", text=now.told)
         rules.send(town, "daemon", CONDUCTOR, f"A budget runs low: {now.told}", sort="info")
     return False
@@ -146,15 +155,14 @@ def answered(town: Town, about: str, actor: str, text: str) -> None:
     if noun == "task" and name in town.tasks:
         answer_task(town, town.tasks[name], actor, yes=yes)
     elif noun == "agent" and (agent := town.find_agent(name)):
-        more = {"allowance": spent(town, agent).share() + 1} if yes else {"desired": "close"}
+        more = {"allowance": spent(town, agent).as_much_again} if yes else {"desired": "close"}
         town.put(agent.but(over_budget=False, **more))
         town.wake(agent)
     elif noun == "plan" and yes and (plan := town.plans.get(name)):
-        town.put(plan.but(paused=False, allowance=spent(town, plan).share() + 1))
+        town.put(plan.but(paused=False, allowance=spent(town, plan).as_much_again))
         town.event("plan.resumed", actor, plan=plan.id)
     elif about == DAY and yes:
-        allowance = spent_today(town).share() + 1
-        town.put(town.meta.but(day_over=False, day_allowance=allowance))
+        town.put(town.meta.but(day_over=False, day_allowance=spent_today(town).as_much_again))
         for agent in town.agents.values():
             town.wake(agent)
 
@@ -164,7 +172,7 @@ def answer_task(town: Town, task: Task, actor: str, *, yes: bool) -> None:
     if task.state != "blocked":
         return
     if yes:
-        gates.unblock(town, task, actor, allowance=spent(town, task).share() + 1)
+        gates.unblock(town, task, actor, allowance=spent(town, task).as_much_again)
     else:
         gates.fail(town, task, actor, f"its budget is used up: {spent(town, task).told}")
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from tinytownd.domain import questions, rules
 from tinytownd.domain.errors import BadInput, Conflict
-from tinytownd.domain.names import ROLE
+from tinytownd.domain.names import ROLE, role_named
 from tinytownd.domain.task import Task
 from tinytownd.domain.town import Town
 
@@ -126,9 +126,8 @@ def go_on(town: Town, task: Task, actor: str, after: str | None) -> None:
     if after is None and task.check is not None:
         kind, told = CHECK, {"agent": task.agent, "run": task.check}
     elif after != REVIEW and task.review is not None:
-        is_role = task.review.startswith(ROLE)
-        role = task.review.removeprefix(ROLE) if is_role else None
-        kind, told = REVIEW, {"agent": None if is_role else task.review, "role": role}
+        role = role_named(task.review)
+        kind, told = REVIEW, {"agent": None if role else task.review, "role": role}
     else:
         rules.complete(town, task, actor, task.result)
         return

@@ -22,10 +22,10 @@ from tinytownd.domain.message import KINDS, QUESTION
 from tinytownd.domain.message import TRANSITIONS as MESSAGE_STATES
 from tinytownd.domain.names import (
     PRIORITIES,
-    ROLE,
     check_id,
     check_label,
     check_name,
+    check_owner,
     check_permissions,
     check_role,
     check_tag,
@@ -78,10 +78,6 @@ def _a_plan(word: str) -> None:
     check_name(word, "plan's name")
 
 
-def _an_owner(word: str) -> None:
-    check_role(word.removeprefix(ROLE)) if word.startswith(ROLE) else check_name(word)
-
-
 def _label(noun: str) -> Check:
     return lambda word: check_label(word, noun)
 
@@ -111,7 +107,7 @@ CHECKS: Mapping[str, Mapping[str, Check]] = {
         "depends_on": _a_task,
         "tags": check_tag,
         "role": check_role,
-        "review": _an_owner,
+        "review": check_owner,
         "join": _a_join,
         "gate_of": _a_task,
         "plan": _a_plan,

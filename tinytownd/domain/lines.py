@@ -23,12 +23,11 @@ def due(town: Town, owner: str) -> Iterator[Task]:
 
 def is_free(town: Town, agent: Agent) -> bool:
     """Whether an agent has nothing to do, and would do what it is given at once."""
-    used_up = agent.max_rounds is not None and agent.rounds_since_start >= agent.max_rounds
     return (
         agent.desired == "run"
         and agent.state in ("idle", "starting")
         and agent.round is None
-        and not used_up
+        and not agent.used_up
         and not agent.over_budget
         and not waits(town, agent)
         and not budgets.over_for_today(town)

@@ -55,6 +55,20 @@ def check_role(role: str) -> str:
     return check_label(role, "role")
 
 
+def role_named(owner: str | None) -> str | None:
+    """The role that is named where an agent can be; None for an agent's name, and for nobody."""
+    return owner.removeprefix(ROLE) if owner is not None and owner.startswith(ROLE) else None
+
+
+def check_owner(owner: str, noun: str = "name") -> str:
+    """An agent's name or a role (role:reviewer) itself, or `BadInput`."""
+    role = role_named(owner)
+    if role is None:
+        return check_name(owner, noun)
+    check_role(role)
+    return owner
+
+
 def check_name(name: str, noun: str = "name") -> str:
     """The name itself, or `BadInput`: not like an id, or a reserved word."""
     check_id(name, f"the {noun}")

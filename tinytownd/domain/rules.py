@@ -104,8 +104,7 @@ def may_be_interrupted(agent: Agent, running: Round) -> bool:
     A shell reads none.
     """
     ending = running.over or running.verdict_at is not None or running.stopping is not None
-    last = agent.max_rounds is not None and agent.rounds_since_start >= agent.max_rounds
-    return not (ending or last or running.cli == SHELL or agent.desired != "run")
+    return not (ending or agent.used_up or running.cli == SHELL or agent.desired != "run")
 
 
 def fold_notes(town: Town, to: str) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from tinytownd.domain.machine import Table, advance
-from tinytownd.domain.names import PRIORITIES
+from tinytownd.domain.names import PRIORITIES, ROLE
 from tinytownd.domain.record import Record
 
 TRANSITIONS: Table = {
@@ -125,6 +125,11 @@ class Task(Record):
     def order(self) -> int:
         """When it was made, among tasks: a plan's ids say nothing about that."""
         return self.seq
+
+    @property
+    def owner(self) -> str | None:
+        """Who is to do it: an agent's name, else a role as it is typed; None: the backlog."""
+        return self.agent or (f"{ROLE}{self.role}" if self.role is not None else None)
 
     @property
     def finished(self) -> bool:

@@ -43,10 +43,9 @@ def load(town: Town, agent: Agent) -> tuple[int, int, int]:
 def group(town: Town, word: str, but: Agent | None = None) -> list[Agent]:
     """Everybody whose role or one of whose tags that is; raises `NotFound`."""
     team = readers(town, but)
-    words = {agent.id: [one for one in (agent.role, *agent.tags) if one] for agent in team}
-    fit = [one for one in team if word.lower() in (known.lower() for known in words[one.id])]
+    fit = [agent for agent in team if word.lower() in agent.words]
     if not fit:
-        known = [one for those in words.values() for one in those]
+        known = [one for agent in team for one in (agent.role or "", *agent.tags)]
         raise nobody(f"whose role or tag is {shown(word)}", word, known, but)
     return fit
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tinytownd.domain import gates, questions, rules
 from tinytownd.domain.errors import Conflict
 from tinytownd.domain.message import CONDUCTOR
-from tinytownd.domain.names import ROLE, check_name
+from tinytownd.domain.names import check_name
 from tinytownd.domain.task import Task
 from tinytownd.domain.town import Town
 from tinytownd.domain.track import TrackedPlan
@@ -118,8 +118,7 @@ def ask_for(town: Town, plan: TrackedPlan, actor: str, *, anew: bool) -> None:
 def question_about(town: Town, plan: TrackedPlan) -> str:
     """What a person is asked: how much it is, and for whom."""
     todo = [task for task in tasks_of(town, plan) if not task.group and not task.finished]
-    names = [task.agent or (f"{ROLE}{task.role}" if task.role else "the backlog") for task in todo]
-    who = list(dict.fromkeys(names))
+    who = list(dict.fromkeys(task.owner or "the backlog" for task in todo))
     more = ", …" if len(who) > MAX_SHOWN else ""
     tasks = "1 task" if len(todo) == 1 else f"{len(todo)} tasks"
     return f"Plan {plan.id}: {tasks} for {', '.join(who[:MAX_SHOWN])}{more}. Start it?"

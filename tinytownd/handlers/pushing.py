@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tinytownd.domain.errors import PlanError
-from tinytownd.domain.names import ROLE
+from tinytownd.domain.names import role_named
 from tinytownd.domain.plan import (
     SHELL,
     Plan,
@@ -112,7 +112,7 @@ def is_same(there: Task, told: dict[str, Any]) -> bool:
 def fields_of(plan: Plan, definition: PlanTask) -> dict[str, Any]:
     """What a task's definition says, as the town keeps it."""
     who = owner(definition, plan)
-    role = who.removeprefix(ROLE) if who is not None and who.startswith(ROLE) else None
+    role = role_named(who)
     return {
         "description": definition.description,
         "agent": None if role else who,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from tinytownd.domain import tracking
-from tinytownd.domain.names import ROLE, check_text
+from tinytownd.domain.names import check_text
 from tinytownd.domain.task import STATES, Task
 from tinytownd.domain.track import TrackedPlan
 from tinytownd.handlers import views
@@ -37,8 +37,7 @@ def by_owner(tasks: list[Task]) -> list[dict[str, object]]:
     """Who has how many of a plan's tasks in which state; a name of null is the backlog."""
     found: dict[str | None, Counter[str]] = {}
     for task in tasks:
-        owner = task.agent or (f"{ROLE}{task.role}" if task.role else None)
-        found.setdefault(owner, Counter())[task.state] += 1
+        found.setdefault(task.owner, Counter())[task.state] += 1
     return [
         {"name": name, "tasks": {state: counts[state] for state in STATES if counts[state]}}
         for name, counts in found.items()

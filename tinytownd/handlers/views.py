@@ -226,7 +226,7 @@ def status(town: Town) -> View:
         if one.group:
             continue
         by_state[one.state] += 1
-        owner = _owner(one)
+        owner = one.owner
         if owner is not None:
             by_agent.setdefault(owner, Counter())[one.state] += 1
         elif not one.finished:
@@ -269,14 +269,9 @@ def missing(town: Town, plan: str | None = None) -> list[View]:
     return [{"name": name, "tasks": ids, "state": states[name]} for name, ids in lost.items()]
 
 
-def _owner(task: Task) -> str | None:
-    """Whose a task is: an agent's name, or a role as it is typed; None for the backlog."""
-    return task.agent or (None if task.role is None else f"{ROLE}{task.role}")
-
-
 def _needed(task: Task) -> list[str]:
     """Those that a task cannot end without: its owner, if it has one, and its reviewer."""
-    return [who for who in (_owner(task), task.review) if who is not None]
+    return [who for who in (task.owner, task.review) if who is not None]
 
 
 def _best(town: Town, owner: str) -> Agent | None:

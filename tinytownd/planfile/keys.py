@@ -109,14 +109,7 @@ def _check_join(value: object) -> None:
 
 def _check_owner(key: str) -> Callable[[str], object]:
     """A judge of agents' names, and of roles: role:reviewer."""
-
-    def judge(value: str) -> None:
-        if value.startswith(names.ROLE):
-            names.check_role(value.removeprefix(names.ROLE))
-        else:
-            names.check_name(value, key)
-
-    return judge
+    return lambda value: names.check_owner(value, key)
 
 
 def _check_reviewer(value: str) -> None:

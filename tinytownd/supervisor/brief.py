@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from tinytownd.domain.agent import Agent
 from tinytownd.domain.message import CONDUCTOR, PERSON, QUESTION, Message
-from tinytownd.domain.names import ROLE
+from tinytownd.domain.names import BACKLOG
 from tinytownd.domain.rules import first_line
 from tinytownd.domain.task import Task
 from tinytownd.domain.town import Town
@@ -180,11 +180,11 @@ def tasks(town: Town) -> Iterator[str]:
         yield ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
     for task in reversed(executed):
         if task.state == "failed":
-            yield f"{task.id} ({whose(task)}) failed: {first_line(task.error or '')}"
+            yield f"{task.id} ({task.owner or BACKLOG}) failed: {first_line(task.error or '')}"
     for task in executed:
         why = in_vain(town, task)
         if why:
-            yield f"{task.id} ({whose(task)}) {why}: {first_line(task.description)}"
+            yield f"{task.id} ({task.owner or BACKLOG}) {why}: {first_line(task.description)}"
 
 
 def in_vain(town: Town, task: Task) -> str:
@@ -198,11 +198,6 @@ def in_vain(town: Town, task: Task) -> str:
         return f"waits for {dead[0]}, which is {town.tasks[dead[0]].state}"
     nobodys = task.agent is None and task.role is None and not town.index.waits(task)
     return "waits in the backlog" if nobodys else ""
-
-
-def whose(task: Task) -> str:
-    """Who a task is for."""
-    return task.agent or (f"{ROLE}{task.role}" if task.role else "backlog")
 
 
 # What was said before

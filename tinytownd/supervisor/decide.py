@@ -85,7 +85,7 @@ def next_step(town: Town, agent_id: str, usable: Usable = any_cli) -> Step:
 
 def idle_step(town: Town, agent: Agent, usable: Usable = any_cli) -> Step:
     """What an idle agent does, unless it may not start a round now."""
-    if agent.max_rounds is not None and agent.rounds_since_start >= agent.max_rounds:
+    if agent.used_up:
         return Move("kill", f"its {agent.max_rounds} rounds are used up")
     if agent.over_budget:
         return Sleep()
