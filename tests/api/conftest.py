@@ -15,6 +15,19 @@ from tinytown_cli.api import Town
 
 __all__ = ["make_home", "shared_home", "town"]
 
+#: Two tasks, one after the other.
+PLAN = """
+[[tasks]]
+id = "first"
+description = "One"
+agent = "a"
+
+[[tasks]]
+id = "second"
+description = "Two"
+agent = "a"
+depends_on = ["first"]
+"""
 #: Seconds; no test takes so long.
 PATIENCE = 90.0
 LOOPS = ["asyncio", *(["trio"] if importlib.util.find_spec("trio") else [])]

@@ -4,22 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.api.conftest import Run
+from tests.api.conftest import PLAN, Run
 from tests.e2e.town import TownUnderTest
 from tinytown_cli.api import BadInput, Conflict, NotFound, Town
-
-PLAN = """
-[[tasks]]
-id = "first"
-description = "One"
-agent = "a"
-
-[[tasks]]
-id = "second"
-description = "Two"
-agent = "a"
-depends_on = ["first"]
-"""
 
 
 def test_plans_side_by_side(town: TownUnderTest, run: Run) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from tests.api.conftest import Run, script
+from tests.api.conftest import PLAN, Run, script
 from tests.e2e.town import TownUnderTest
 from tinytown_cli.api import (
     BadInput,
@@ -22,19 +22,6 @@ from tinytown_cli.api import (
     TimedOut,
     Town,
 )
-
-PLAN = """
-[[tasks]]
-id = "first"
-description = "One"
-agent = "a"
-
-[[tasks]]
-id = "second"
-description = "Two"
-agent = "a"
-depends_on = ["first"]
-"""
 
 
 def test_a_task_has_a_result(town: TownUnderTest, run: Run) -> None:

@@ -8,7 +8,6 @@ import json
 import os
 import struct
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +15,7 @@ from typing import Any, NamedTuple
 import pytest
 import redis
 
+from tests import waiting
 from tests.cli.shapes import REPLIES
 from tinytown_cli import app
 from tinytownd import wire
@@ -45,11 +45,7 @@ def server_binary() -> Path:
 
 
 def wait_until(look: Callable[[], Any], seconds: float = 10.0) -> Any:
-    deadline = time.monotonic() + seconds
-    while not (found := look()):
-        assert time.monotonic() < deadline, "it never happened"
-        time.sleep(0.005)
-    return found
+    return waiting.until(look, "it", patience=seconds, pause=0.005)
 
 
 class FakeDaemon:

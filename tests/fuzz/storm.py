@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests import waiting
 from tests.e2e.town import CONFIG, Home, TownUnderTest, until
 from tests.fuzz.entries import DEADLY, ENDING, Fuzzer, Post, Stream
 from tests.fuzz.link import PATIENCE, Link
@@ -314,10 +315,7 @@ def command(link: Link, town: str, verb: str, args: dict[str, Any]) -> bool:
 
 def until_calm(calm: Any) -> None:
     """Waits for the daemon to keep up."""
-    deadline = time.monotonic() + PATIENCE
-    while not calm():
-        assert time.monotonic() < deadline, "the daemon does not keep up"
-        time.sleep(0.005)
+    waiting.until(calm, "that the daemon keeps up", patience=PATIENCE, pause=0.005)
 
 
 def memory(pid: int, what: str) -> int:

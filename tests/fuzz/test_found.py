@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests import waiting
 from tests.e2e.town import Home, TownUnderTest
 from tests.fuzz.link import PATIENCE, Link
 from tests.fuzz.replies import problem_of
@@ -43,11 +45,9 @@ def answer(town: TownUnderTest, stream: str, **fields: str) -> dict[str, Any]:
     link = Link(told["socket"], told["user"], told["password"])
     entry = dict(wire.encode_command("town.list", {})) | fields
     link.ask("XADD", keys.commands_key(stream), "*", *(x for pair in entry.items() for x in pair))
-    deadline = time.monotonic() + PATIENCE
+    reply_to_it = partial(link.ask, "GET", keys.done_key(stream, entry["id"]))
     try:
-        while (text := link.ask("GET", keys.done_key(stream, entry["id"]))) is None:
-            assert time.monotonic() < deadline, f"no answer to {str(fields)[:200]}"
-            time.sleep(0.005)
+        text = waiting.until(reply_to_it, f"an answer to {str(fields)[:200]}", patience=PATIENCE)
     finally:
         link.close()
     reply: dict[str, Any] = json.loads(text)
