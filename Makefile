@@ -14,7 +14,8 @@ STORE_TESTS = $(wildcard tests/store)
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help .venv demo check check-format check-lint check-types check-imports check-code \
-	test test-store-redis7 test-real fuzz torture torture-short soak patterns bench-durability clean
+	test test-store-redis7 test-real fuzz torture torture-short soak patterns bench bench-short bench-compare \
+	bench-durability clean
 
 help: ## This list
 	@echo 'make TARGET, where TARGET is one of:'
@@ -94,6 +95,16 @@ test-real: $(VENV)/.dev ## Real agent CLIs, from npm, against a loopback model s
 
 patterns: $(VENV)/.dev ## Carries out every pattern of docs/patterns.md and writes down what its rounds are told
 	$(BIN)/python -m tests.patterns
+
+bench: $(VENV)/.dev ## Every figure of docs/performance.md; ROWS='wake rate' for some, OPTIONS=--record to keep them
+	$(BIN)/python -m tests.benchmarks $(ROWS) $(OPTIONS)
+
+bench-short: $(VENV)/.dev ## The same in a few minutes: fails where a ratio is off by a factor of two
+	$(BIN)/python -m tests.benchmarks $(ROWS) --short
+
+bench-compare: $(VENV)/.dev ## The same on another revision, BASE=rev, and on this tree, side by side
+	$(BIN)/python -m tests.benchmarks.compare \
+	    $(or $(BASE),$(error which revision? make bench-compare BASE=main~10)) $(ROWS)
 
 bench-durability: $(VENV)/.dev ## What redis.durability costs, as a table for docs/configuration.md
 	$(BIN)/python -m tests.benchmarks.durability
