@@ -1,6 +1,6 @@
 """`python -m tinytown_cli`: the same as `tt`."""
 
-from tinytown_cli.app import main
+from tinytown_cli.quick import main
 
 if __name__ == "__main__":
     main()

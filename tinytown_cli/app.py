@@ -16,10 +16,8 @@ from typer.exceptions import TyperException
 
 from tinytown_cli import output
 from tinytown_cli.command import VERBS, Group, application
-from tinytown_cli.options import Options, chosen
+from tinytown_cli.options import INTERRUPTED, Options, chosen
 from tinytownd.domain.errors import BAD_INPUT, OK, TownError
-
-INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
 
 class Entry(NamedTuple):
@@ -128,9 +126,13 @@ def _tt(
     pass
 
 
-def run(arguments: list[str]) -> int:
-    """One command; returns its exit code. Errors have been told on standard error."""
+def run(arguments: list[str], sent: dict[str, str] | None = None) -> int:
+    """One command; returns its exit code. Errors have been told on standard error.
+
+    `sent` are the ids of commands that the front door has sent for it; see `Options`.
+    """
     vars(chosen).update(vars(Options()))
+    chosen.sent.update(sent or {})
     try:
         code = typer.main.get_command(tinytown).main(
             arguments, prog_name="tt", standalone_mode=False
@@ -144,7 +146,7 @@ def run(arguments: list[str]) -> int:
         output.error(error.format_message(), f"{context.command_path} --help" if context else "")
         return error.exit_code
     except OSError as error:
-        output.error(f"{error.filename or 'this'} cannot be used: {error.strerror or error}")
+        output.unusable(error)
         return BAD_INPUT
     except KeyboardInterrupt:
         return INTERRUPTED

@@ -24,7 +24,7 @@ from tinytown_cli.command import (
     text,
     verb,
 )
-from tinytown_cli.tasks import show_task
+from tinytown_cli.taskpage import changed
 
 backlog = group(
     "backlog", "Work that nobody owns yet.", 'tt backlog add "Tidy the imports"\ntt backlog list'
@@ -56,7 +56,7 @@ def add(  # noqa: PLR0913  # one parameter an option
     told |= {"plan": plan}
     reply = client.town("backlog.add", **told, priority=priority, approve=approve or None)
     one = reply["task"]
-    show_task(one, f"goes to {one['agent']}" if one["agent"] else "is in the backlog")
+    changed(one, f"goes to {one['agent']}" if one["agent"] else "is in the backlog")
     if not one["agent"] and not reply["takers"]:
         output.note(f"nobody takes it by itself: {_ways(one)}")
 
@@ -93,7 +93,7 @@ def claim(
 ) -> None:
     """Make a task an agent's own."""
     told = client.town("backlog.claim", task=ref, agent=agent or owner)
-    show_task(told["task"], f"is claimed by {told['task']['agent']}")
+    changed(told["task"], f"is claimed by {told['task']['agent']}")
 
 
 @verb("assign-all", of=backlog, example="tt backlog assign-all developer")
@@ -106,4 +106,4 @@ def assign_all(agent: AgentName) -> None:
 @verb("remove", of=backlog, example="tt backlog remove t7")
 def remove(ref: TaskRef) -> None:
     """Take a task out of the backlog."""
-    show_task(client.town("backlog.remove", task=ref)["task"], "is removed")
+    changed(client.town("backlog.remove", task=ref)["task"], "is removed")

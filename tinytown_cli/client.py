@@ -7,7 +7,8 @@ from collections.abc import Coroutine
 from typing import Any, Self, TypeVar
 
 from tinytown_cli import conversation, launch, places, transport
-from tinytown_cli.conversation import AGENT_PATIENCE, PATIENCE, Data, Target, for_people
+from tinytown_cli.conversation import Data, Target, for_people
+from tinytown_cli.options import AGENT_PATIENCE, PATIENCE, chosen
 
 __all__ = ["AGENT_PATIENCE", "IO", "PATIENCE", "Data", "Following", "Target", "for_people"]
 
@@ -104,4 +105,6 @@ def send(
 
     Raises what the daemon refused it with, `TimedOut`, `Unavailable`, `BadInput`.
     """
-    return run(conversation.send(io, target, verb, args, seconds))
+    # What the front door has sent already keeps its id, and is not taken for a second command.
+    sent = chosen.sent.pop(verb, "")
+    return run(conversation.send(io, target, verb, args, seconds, sent))

@@ -19,13 +19,12 @@ from typing import Any, NamedTuple, Protocol, Self
 import hiredis
 
 from tinytown_cli import places, transport
+from tinytown_cli.options import AGENT_PATIENCE, PATIENCE
 from tinytownd import wire
 from tinytownd.domain import errors
 
 Data = dict[str, Any]
 
-#: Seconds until a command is given up; an agent's outlasts a daemon that restarts.
-PATIENCE, AGENT_PATIENCE = 30.0, 60.0
 QUIET_SECONDS = 1.0
 # A server that was started anew knows a running round's user again after this long at most.
 _ADMITTED_SECONDS = 5.0
@@ -113,10 +112,16 @@ async def ask(link: Link, *command: str, seconds: float = transport.SILENT_SECON
 
 
 async def send(
-    io: IO, target: Target, verb: str, args: Data, seconds: float | None = PATIENCE
+    io: IO,
+    target: Target,
+    verb: str,
+    args: Data,
+    seconds: float | None = PATIENCE,
+    sent: str = "",
 ) -> Data:
     """A command's reply, within so many seconds (None: whenever). Arguments of None are left out.
 
+    `sent` is the command's id where it has been sent before: it happens once all the same.
     Raises what the daemon refused it with, `TimedOut`, `Unavailable`, `BadInput`.
     """
     told = {name: value for name, value in args.items() if value is not None}
@@ -129,15 +134,16 @@ async def send(
     if seconds == PATIENCE and target.agent:
         seconds = AGENT_PATIENCE
     try:
-        return await _exchanged(io, target, verb, told, seconds)
+        return await _exchanged(_Exchange(io, target, verb, told, seconds), sent)
     except errors.Elsewhere:
         # The town's directory was moved, or this is a copy of it: the daemon tells which.
         await home(io, "town.open", {"dir": str(target.directory)})
-    return await _exchanged(io, target, verb, told, seconds)
+    return await _exchanged(_Exchange(io, target, verb, told, seconds))
 
 
-async def _exchanged(io: IO, target: Target, verb: str, args: Data, seconds: float | None) -> Data:
-    exchange = _Exchange(io, target, verb, args, seconds)
+async def _exchanged(exchange: _Exchange, sent: str = "") -> Data:
+    if sent:
+        exchange.go_on(sent)
     while True:
         try:
             return await exchange.attempt()
@@ -158,6 +164,11 @@ class _Exchange:
         self._sent = 0
         self._lost = 0
         self._opened = target.directory is None or bool(target.agent)
+
+    def go_on(self, sent: str) -> None:
+        """It was sent before, under this id, and its reply was not heard, or not understood."""
+        self._id = sent
+        self._sent = 1
 
     async def attempt(self) -> Data:
         """Sends the command on a new connection and waits for the reply."""

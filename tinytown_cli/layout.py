@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
 
-from tinytown_cli import client, output
+from tinytown_cli import output
+
+TYPE_CHECKING = False  # see `jsontext`
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from tinytown_cli import client
 
 
 def team(agents: list[client.Data], *, deep: bool = False) -> Iterator[str]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Annotated
 
 import typer
 
-from tinytown_cli import client, layout, output
+from tinytown_cli import client, mailpage, output
 from tinytown_cli.command import text, verb
 from tinytownd.domain.errors import BadInput
 
@@ -48,7 +47,7 @@ def send(  # noqa: PLR0913  # one parameter an option
     if len(to) != (0 if everyone else 1):
         usage = 'tt send --all "TEXT"' if everyone else 'tt send NAME "TEXT"'
         raise BadInput("a message needs one receiver and one text", hint=usage)
-    sent = client.town(
+    reply = client.town(
         "message.send",
         to=to[0] if to else None,
         all=everyone or None,
@@ -58,9 +57,8 @@ def send(  # noqa: PLR0913  # one parameter an option
         interrupt=interrupt or None,
         reply_to=reply_to,
         sender=sender,
-    )["messages"]
-    receivers = ", ".join(message["to"] for message in sent)
-    output.show(sent, [f"Sent to {receivers}" if sent else "There is nobody to send it to"])
+    )
+    mailpage.sent(reply)
 
 
 def _kind(flags: dict[str, bool]) -> str | None:
@@ -94,15 +92,14 @@ def inbox(
     if read:
         _read(agent, everyone)
         return
-    waiting = client.town("message.inbox", agent=agent, all=everyone or None)["messages"]
-    output.show(waiting, _listed(waiting))
+    mailpage.inbox(client.town("message.inbox", agent=agent, all=everyone or None))
 
 
 def _read(agent: str | None, everyone: bool) -> None:
     if agent is None or everyone:
         raise BadInput("--read takes one mailbox", hint="tt inbox NAME --read")
     reply = client.town("message.read", agent=agent)
-    lines = list(_listed(reply["messages"]))
+    lines = list(mailpage.listed(reply["messages"]))
     if reply["left"]:
         left = "1 more stays" if reply["left"] == 1 else f"{reply['left']} more stay"
         lines.append(f"{left} there: tt inbox {agent}")
@@ -115,31 +112,4 @@ def thread(
 ) -> None:
     """Show a conversation, message by message."""
     found = client.town("message.thread", message=message)["messages"]
-    output.show(found, _listed(found))
-
-
-def _listed(messages: list[client.Data]) -> Iterator[str]:
-    if not messages:
-        yield "No messages wait"
-    for message in messages:
-        claimed = f" (as {message['claimed_sender']})" if message["claimed_sender"] else ""
-        sender = message["from"] + claimed
-        head = f"{message['id']}  {sender} → {message['to']}  {message['kind']}"
-        if message["kind"] == "question":
-            about = f" about {message['task']}" if message["task"] else ""
-            head = f"{message['id']}  question of {sender}{about}"
-        urgency = f", {message['priority']}" if message["priority"] != "normal" else ""
-        answer = f", answers {message['reply_to']}" if message["reply_to"] else ""
-        age = output.age(message["sent_at"])
-        yield output.paint(f"{head}{urgency}{answer}, {age} ago, {_state(message)}", "dim")
-        for line in output.clean(message["text"]).splitlines():
-            yield f"  {line}"
-        if message["kind"] == "question":
-            said = output.first_line(message["answer"])
-            yield f"  Answered: {said}" if said else f"  To answer: {layout.ways(message)}"
-
-
-def _state(message: client.Data) -> str:
-    """Where the message is; the round that carries it, or has carried it."""
-    state: str = message["state"]
-    return f"{state} with round {message['round']}" if message["round"] else state
+    output.show(found, mailpage.listed(found))

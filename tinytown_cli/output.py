@@ -1,18 +1,24 @@
-"""The one place where the client writes: for people, plain, or as JSON; errors in one line."""
+"""The one place where the client writes: for people, plain, or as JSON; errors in one line.
+
+The front door prints by it, too: what costs time to import is imported by who needs it.
+"""
 
 from __future__ import annotations
 
-import datetime
-import json
 import os
-import shutil
 import sys
-import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
-from typing import NoReturn
+import time
 
+from tinytown_cli.jsontext import indented
 from tinytown_cli.options import chosen
-from tinytownd.domain.errors import TownError
+
+TYPE_CHECKING = False  # see `jsontext`
+if TYPE_CHECKING:
+    import datetime
+    from collections.abc import Iterable, Iterator, Sequence
+    from typing import NoReturn
+
+    from tinytownd.domain.errors import TownError
 
 # ECMA-48, select graphic rendition.
 _CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
@@ -24,9 +30,7 @@ _STATE_STYLES = {
     **dict.fromkeys(("cancelled", "cold", "stopped"), "dim"),
 }
 # Control characters in other people's text could rewrite the terminal; newline and tab may stay.
-_CONTROLS = dict.fromkeys(
-    [*range(9), *range(11, 32), *range(127, 160)], "\N{REPLACEMENT CHARACTER}"
-)
+_CONTROLS = dict.fromkeys([*range(9), *range(11, 32), *range(127, 160)], "\ufffd")
 _AGE_UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"))
 
 
@@ -34,7 +38,7 @@ def show(data: object, lines: Iterable[str]) -> None:
     """Prints `data` as JSON where that was asked for, else the lines (made only then)."""
     if chosen.json:
         ascii_only = (sys.stdout.encoding or "").lower().replace("-", "") != "utf8"
-        write(json.dumps(data, indent=2, ensure_ascii=ascii_only))
+        write(indented(data, ascii_only=ascii_only))
     else:
         for line in lines:
             write(line)
@@ -42,6 +46,8 @@ def show(data: object, lines: Iterable[str]) -> None:
 
 def json_line(data: object) -> None:
     """Prints one object on one line, at once: for what goes on."""
+    import json  # noqa: PLC0415  # as at the top
+
     write(json.dumps(data))
     flush()
 
@@ -86,6 +92,11 @@ def error(message: str, hint: str = "") -> None:
     note(f"tt: {text}{tail}")
 
 
+def unusable(problem: OSError) -> None:
+    """A file, a directory or standard output that does not do what was asked of it."""
+    error(f"{problem.filename or 'this'} cannot be used: {problem.strerror or problem}")
+
+
 def town_error(problem: TownError) -> None:
     """A refusal; a plan's problems come first, one a line, as compilers print them."""
     file = getattr(problem, "file", "")
@@ -128,6 +139,8 @@ def columns(text: str) -> int:
     """How many columns of a terminal the text takes."""
     if text.isascii():
         return len(text)
+    import unicodedata  # noqa: PLC0415  # as at the top
+
     wide = sum(unicodedata.east_asian_width(char) in "WF" for char in text)
     return len(text) + wide - sum(unicodedata.combining(char) > 0 for char in text)
 
@@ -147,6 +160,8 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[
     cells = [[first_line("" if cell is None else cell) for cell in row] for row in rows]
     widths = [max(map(columns, column)) for column in zip(headers, *cells, strict=True)]
     if on_terminal():
+        import shutil  # noqa: PLC0415  # as at the top
+
         taken = sum(widths[:-1]) + 2 * (len(widths) - 1)
         widths[-1] = max(shutil.get_terminal_size().columns - taken, 12)
     yield paint(_row(headers, widths), "dim")
@@ -165,8 +180,11 @@ def _row(cells: Sequence[str], widths: Sequence[int], state: int = -1) -> str:
 
 def moment(value: object) -> datetime.datetime | None:
     """A time of the protocol, if it is one."""
+    # The C half of `datetime`: the other takes a tenth of Python's start, and does nothing here.
+    from _datetime import datetime  # type: ignore[import-not-found]  # noqa: PLC0415
+
     try:
-        return datetime.datetime.fromisoformat(str(value))
+        return datetime.fromisoformat(str(value))  # type: ignore[no-any-return]
     except ValueError:
         return None
 
@@ -182,8 +200,7 @@ def duration(seconds: float) -> str:
 def age(value: object) -> str:
     """How long ago a time of the protocol was; nothing where there is none."""
     then = moment(value)
-    now = datetime.datetime.now(datetime.UTC)
-    return duration((now - then).total_seconds()) if then else ""
+    return duration(time.time() - then.timestamp()) if then else ""
 
 
 def clock(value: object) -> str:

@@ -8,13 +8,13 @@ import typer
 
 from tinytown_cli import client, output
 from tinytown_cli.command import TaskRef, text, verb
-from tinytown_cli.tasks import show_task
+from tinytown_cli.taskpage import changed
 
 
 @verb("approve", example="tt approve deploy")
 def approve(ref: TaskRef) -> None:
     """Let a task start, or accept its result."""
-    show_task(client.town("task.approve", task=ref)["task"], "is approved")
+    changed(client.town("task.approve", task=ref)["task"], "is approved")
 
 
 @verb("reject", example='tt reject deploy "Not before Monday"')
@@ -26,7 +26,7 @@ def reject(
 ) -> None:
     """Do not let a task start, or send its result back."""
     told = client.town("task.reject", task=ref, reason=text(reason, "reason"))
-    show_task(told["task"], "is rejected")
+    changed(told["task"], "is rejected")
 
 
 @verb("ask", example='tt ask "Which database shall I use?"')

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from tinytown_cli import layout, output
 
-from tinytown_cli import client, layout, output
+TYPE_CHECKING = False  # see `jsontext`
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tinytown_cli import client
 
 _COUNTS = ("running", "blocked", "failed", "cancelled", "pending")
 

@@ -10,6 +10,7 @@ import typer
 
 from tinytown_cli import client, output
 from tinytown_cli.command import verb
+from tinytown_cli.report import seconds_of
 from tinytownd.domain.errors import WORK_FAILED, BadInput
 
 
@@ -70,20 +71,49 @@ def _reclaimed(reply: client.Data, target: str | None) -> Iterator[str]:
         yield "Nothing was changed. To take them: tt reclaim --to AGENT, or --to-backlog"
 
 
-@verb("prune", example="tt prune --all")
+@verb("prune", example="tt prune --all\ntt prune --older 30d --dry-run")
 def prune(
     everyone: Annotated[
         bool, typer.Option("--all", help="Keep nobody; tasks go to the backlog.")
+    ] = False,
+    older: Annotated[
+        str | None,
+        typer.Option("--older", metavar="T", help="Instead: archive what ended so long ago (30d)."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say how much would be archived.")
     ] = False,
 ) -> None:
     """Remove agents that have stopped.
 
     Those that own an open task, or have requests or queries that wait, stay. With --all they go,
     too, and so do agents in error: tasks go to the backlog, messages to the conductor's mailbox.
+    With --older no agent goes: finished tasks and rounds go into the archive. The town does that
+    by itself, too, with what is too old or too much.
     """
     client.for_people()
+    if older is not None:
+        if everyone:
+            raise BadInput("--older is about tasks, --all about agents", hint="one of the two")
+        told = client.town("town.archive", older=seconds_of(older), dry_run=dry_run or None)
+        output.show(told, _archived(told))
+        return
+    if dry_run:
+        raise BadInput("--dry-run goes with --older", hint="tt prune --older 30d --dry-run")
     reply = client.town("agent.prune", all=everyone or None)
     output.show(reply["removed"], _pruned(reply))
+
+
+def _archived(reply: client.Data) -> Iterator[str]:
+    what = " and ".join(output.plural(reply[f"{noun}s"], noun) for noun in ("task", "round"))
+    if not reply["tasks"] and not reply["rounds"]:
+        yield "Nothing to archive"
+    elif reply["dry_run"]:
+        yield f"{what} would be archived"
+    else:
+        yield f"Archived {what}: tt task show TASK still shows each"
+    if reply["kept"]:
+        yield f"{output.plural(reply['kept'], 'finished task')} stay: something still needs them"
 
 
 def _pruned(reply: client.Data) -> Iterator[str]:

@@ -1,39 +1,21 @@
-"""The page of `tt status`: asked for, laid out, and shown again when something happens."""
+"""The page of `tt status` as text for people."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
+from tinytown_cli import layout, output, planpage
 
-from tinytown_cli import client, conversation, events, layout, output, planpage
-from tinytown_cli.options import chosen
-from tinytown_cli.screen import Screen
+TYPE_CHECKING = False  # see `jsontext`
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tinytown_cli import client
 
 _PLAN_STATES_TO_SHOW = ("completed", "failed", "running", "pending", "cancelled")
-#: Seconds between two looks at a town where nothing happens, and at least between any two.
-_IDLE_SECONDS, _REDRAW_SECONDS = 5.0, 0.2
 
 
-def ask(target: client.Target, *, tasks: bool, io: conversation.IO = client.IO) -> client.Data:
-    """The reply to `town.status`; with `tasks`, the open and finished tasks as `task_list`."""
-    page = client.send(target, "town.status", {}, io=io)
-    if tasks:
-        page["task_list"] = client.send(target, "task.list", {}, io=io)["tasks"]
-    return page
-
-
-def watch(target: client.Target, *, deep: bool, tasks: bool) -> None:
-    """Shows the page again whenever something has happened, until it is interrupted."""
-    screen, io = Screen(), client.Following()
-    with events.Stream(target, events.last_id(target)) as stream:
-        while True:
-            page = ask(target, tasks=tasks, io=io)
-            if chosen.json:
-                output.json_line(page)
-            else:
-                screen.show(list(lines(page, deep=deep)))
-            stream.read(_IDLE_SECONDS)
-            time.sleep(_REDRAW_SECONDS)
+def shown(page: client.Data, *, deep: bool = False) -> None:
+    """The reply to `town.status`."""
+    output.show(page, lines(page, deep=deep))
 
 
 def lines(page: client.Data, *, deep: bool) -> Iterator[str]:

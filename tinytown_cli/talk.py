@@ -5,10 +5,10 @@ What it and others say to people, and what it does, stays above the view, in the
 
 from __future__ import annotations
 
+import _socket
 import contextlib
 import select
 import shutil
-import socket
 import textwrap
 import time
 from typing import Self
@@ -53,7 +53,7 @@ class Talk:
         self._screen.close()
         self._keys.__exit__(*error)
 
-    def wait(self, link: socket.socket | None, until: float | None) -> None:
+    def wait(self, link: _socket.socket | None, until: float | None) -> None:
         """Waits for the connection, and takes in what is typed meanwhile: see `transport.Wait`.
 
         Raises `TimeoutError`, and `KeyboardInterrupt` when the person leaves.

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from tinytown_cli import client, events, layout, output, statuspage, wording
+from tinytown_cli import client, events, layout, output, statuspage, watching, wording
 from tinytown_cli.command import verb
 from tinytown_cli.options import chosen
 from tinytownd.domain.errors import OK, WORK_FAILED, BadInput, TimedOut
@@ -69,9 +69,9 @@ def status(
     """Show the town: who works on what, what waits, what is done."""
     target = client.here()
     if watch:
-        return statuspage.watch(target, deep=deep, tasks=tasks)
-    page = statuspage.ask(target, tasks=tasks)
-    return output.show(page, statuspage.lines(page, deep=deep))
+        return watching.watch(target, deep=deep, tasks=tasks)
+    page = watching.ask(target, tasks=tasks)
+    return statuspage.shown(page, deep=deep)
 
 
 @verb("stop", example="tt stop --now")

@@ -6,9 +6,9 @@ around it do no I/O: the Python API speaks through them, too, over connections o
 
 from __future__ import annotations
 
+import _socket
 import contextlib
 import os
-import socket
 import time
 import urllib.parse
 from collections.abc import Callable, Iterable, Iterator
@@ -32,7 +32,7 @@ MORE = object()
 
 #: Waits until the socket has something, at most until a time of the monotonic clock; what it does
 #: meanwhile is its own affair. Raises `TimeoutError`.
-Wait = Callable[[socket.socket, float | None], None]
+Wait = Callable[[_socket.socket, float | None], None]
 
 
 class Lost(Exception):
@@ -183,7 +183,7 @@ def short(path: Path) -> Iterator[str]:
         os.close(directory)
 
 
-def _connect(address: Address) -> socket.socket:
+def _connect(address: Address) -> _socket.socket:
     where = place(address)
     try:
         return _connect_unix(where.path) if where.path else _connect_tcp(where)
@@ -191,8 +191,8 @@ def _connect(address: Address) -> socket.socket:
         raise Lost(error.strerror or str(error)) from None
 
 
-def _connect_unix(path: Path) -> socket.socket:
-    link = socket.socket(socket.AF_UNIX)
+def _connect_unix(path: Path) -> _socket.socket:
+    link = _socket.socket(_socket.AF_UNIX)
     link.settimeout(SILENT_SECONDS)
     try:
         with short(path) as spelled:
@@ -203,7 +203,9 @@ def _connect_unix(path: Path) -> socket.socket:
     return link
 
 
-def _connect_tcp(where: Place) -> socket.socket:
+def _connect_tcp(where: Place) -> _socket.socket:
+    import socket  # noqa: PLC0415  # 5 ms that a Unix socket need not cost
+
     link = socket.create_connection((where.host, where.port), timeout=SILENT_SECONDS)
     link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     link.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)

@@ -62,6 +62,7 @@ SENTENCES = {
     "conductor.started": "the conductor is on",
     "conductor.stopped": "the conductor is off",
     "town.moved": "the town has moved",
+    "town.archived": "{actor} put away what is long over",
     "town.recovered": "{actor} had the town mended",
     "town.reset": "{actor} emptied the town",
     "town.migrated": "the town was migrated",

@@ -17,7 +17,7 @@ from typing import Any
 
 from tinytownd import quotas
 from tinytownd.domain.errors import BadInput
-from tinytownd.domain.policy import Budget, Policy
+from tinytownd.domain.policy import Budget, History, Policy
 from tinytownd.files import line_of, parse_toml, read_text
 from tinytownd.quotas import Quotas
 from tinytownd.redact import redact_all, redact_named
@@ -32,6 +32,7 @@ from tinytownd.settings import (
     BacklogSettings,
     BudgetSettings,
     ConductorSettings,
+    HistorySettings,
     Limits,
     RedisSettings,
     Scope,
@@ -59,6 +60,7 @@ class Config:
     conductor: ConductorSettings = field(default_factory=ConductorSettings)
     backlog: BacklogSettings = field(default_factory=BacklogSettings)
     budgets: BudgetSettings = field(default_factory=BudgetSettings)
+    history: HistorySettings = field(default_factory=HistorySettings)
     redis: RedisSettings = field(default_factory=RedisSettings)
     policy: Policy = field(default_factory=Policy)
     env: Mapping[str, str] = field(default_factory=dict)
@@ -251,9 +253,10 @@ def _build(
     env_file = str(values[ENV_FILE.name])
     known: dict[str, Any] = {name: kind(**sections[name]) for name, kind in SECTIONS.items()}
     shares = quotas.build(named["agent_clis"], named["accounts"])
-    return Config(
-        **known,
-        policy=replace(_policy(**known), accounts=shares.accounts, fallbacks=shares.fallbacks),
+    config = Config(**known)
+    return replace(
+        config,
+        policy=replace(_policy(config), accounts=shares.accounts, fallbacks=shares.fallbacks),
         env={name: str(value) for name, value in sections["env"].items()},
         env_file=Path(env_file) if env_file else None,
         agent_clis=named["agent_clis"],
@@ -264,28 +267,24 @@ def _build(
     )
 
 
-def _policy(
-    town: TownSettings,
-    limits: Limits,
-    conductor: ConductorSettings,
-    backlog: BacklogSettings,
-    budgets: BudgetSettings,
-    redis: RedisSettings,
-) -> Policy:
+def _policy(config: Config) -> Policy:
     """What decisions on the town look at."""
-    del redis
     bounds = {
-        what: Budget(getattr(budgets, f"{what}_tokens"), getattr(budgets, f"{what}_usd"))
+        what: Budget(
+            getattr(config.budgets, f"{what}_tokens"), getattr(config.budgets, f"{what}_usd")
+        )
         for what in ("task", "agent", "plan", "day")
     }
+    kept = config.history
     return Policy(
-        auto_claim=backlog.auto_claim,
-        reworks=limits.reworks,
-        thread_messages=limits.thread_messages,
-        urgent_interrupts=town.urgent_interrupts,
+        auto_claim=config.backlog.auto_claim,
+        reworks=config.limits.reworks,
+        thread_messages=config.limits.thread_messages,
+        urgent_interrupts=config.town.urgent_interrupts,
         budgets=bounds,
-        conductor=conductor.enabled,
-        conductor_rounds=conductor.rounds_per_hour,
+        conductor=config.conductor.enabled,
+        conductor_rounds=config.conductor.rounds_per_hour,
+        history=History(kept.tasks, kept.rounds, kept.days),
     )
 
 

@@ -1,11 +1,15 @@
-"""The desk of an open town: carries out its commands, one after the other, and answers them."""
+"""The desk of an open town: carries out its commands, one after the other, and answers them.
+
+Of commands that wait, those that only decide are written together: one decides on what the one
+before it left, and all of it is one step. Where that cannot be, each is written by itself.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
-from functools import partial
+from collections import deque
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +32,16 @@ from tinytownd.store.client import end
 from tinytownd.store.commands import Command, CommandReader
 from tinytownd.store.patience import LOST
 from tinytownd.store.replies import Entry
-from tinytownd.store.town import TownStore
+from tinytownd.store.town import Decide, TownStore
 
 log = structlog.get_logger(__name__)
 #: A read's reply is kept so long, in seconds: for a client that lost its connection.
 READ_SECONDS = 60
 #: How long a command waits before it is tried again when Redis was away, in seconds.
 AGAIN_SECONDS = 0.2
+#: Commands that are written together, at most, and so many characters of arguments: nothing else
+#: happens in the daemon while they are decided.
+TOGETHER, TOGETHER_SIZE = 50, 1024 * 1024
 
 
 class Desk:
@@ -47,7 +54,8 @@ class Desk:
         self._reader = reader
         self._directory = directory
         self._services = services
-        self._inbox: asyncio.Queue[Command] = asyncio.Queue()
+        self._inbox: deque[Command] = deque()
+        self._came = asyncio.Event()
         #: Those that wait for an answer, and the command of each.
         self._waiting: dict[asyncio.Task[None], Command] = {}
 
@@ -65,26 +73,70 @@ class Desk:
 
     async def deliver(self, command: Command) -> None:
         """Takes a command; they are carried out one after the other."""
-        await self._inbox.put(command)
+        self._inbox.append(command)
+        self._came.set()
 
     async def run(self) -> None:
         """Carries out what comes, until cancelled; so do those that wait for an answer."""
         while True:
-            command = await self._inbox.get()
-            try:
-                await self._carry_out(command)
-            except LOST as error:
-                log.warning("command.again", **_about(command), error=str(error))
-                await asyncio.sleep(AGAIN_SECONDS)
-                await self._reader.again(command)
-            except Exception:
-                log.exception("command.fault", **_about(command))
+            commands = await self._next()
+            if len(commands) == 1 or not await self._together(commands):
+                for command in commands:
+                    await self._alone(command)
+
+    async def _next(self) -> list[Command]:
+        """The next command, with those behind it that can be written in one step with it."""
+        while not self._inbox:
+            self._came.clear()
+            await self._came.wait()
+        found = [self._inbox.popleft()]
+        size = found[0].size
+        while self._inbox and _decides(found[0]) and _decides(self._inbox[0]):
+            size += self._inbox[0].size
+            if len(found) == TOGETHER or size > TOGETHER_SIZE:
+                break
+            found.append(self._inbox.popleft())
+        return found
+
+    async def _together(self, commands: Sequence[Command]) -> bool:
+        """Whether they were carried out, or will come again; else nothing was done."""
+        try:
+            if not await self._store.execute_all([(c.entry, self._decided(c)) for c in commands]):
+                return False
+        except OSError:  # of a decision; redis-py's errors are its own
+            return False
+        except LOST as error:
+            await self._again(error, *commands)
+        except Exception:
+            log.exception("commands.apart", **_about(commands[0]), count=len(commands))
+            return False
+        for command in commands:
+            self._reader.finished(command)
+        return True
+
+    async def _alone(self, command: Command) -> None:
+        try:
+            await self._carry_out(command)
+        except LOST as error:
+            await self._again(error, command)
+        except Exception:
+            log.exception("command.fault", **_about(command))
+
+    async def _again(self, error: Exception, *commands: Command) -> None:
+        about = _about(commands[0])
+        log.warning("command.again", **about, count=len(commands), error=str(error))
+        await asyncio.sleep(AGAIN_SECONDS)
+        await self._reader.again(*commands)
 
     async def _carry_out(self, command: Command) -> None:
         try:
-            verb = registry.find(command.verb, home=False)
-            args = verb.bind(command.args)
-            self._refuse_elsewhere(command)
+            verb, args = self._asked(command)
+            # What does more than to look at the town must not do it twice.
+            if verb.kind in ("wait", "query", "prepare"):
+                known = await self._store.reply_to(command.entry)
+                if known is not None:
+                    await self._answer(command, known)
+                    return
         except TownError as error:
             await self._answer(command, encode_error(command.entry.command, error))
             return
@@ -94,14 +146,7 @@ class Desk:
             task.add_done_callback(self._waiting.pop)
             return
         try:
-            if verb.kind in ("write", "prepare"):
-                decide = await self._decision(verb, command, args)
-                await self._store.execute(command.entry, decide)
-                self._reader.finished(command)
-            else:
-                data = await self._look(verb, command, args)
-                reply = wire.encode_reply(command.entry.command, data)
-                await self._answer(command, reply, life=READ_SECONDS)
+            await self._done(verb, command, args)
         except OSError as error:  # of a file; redis-py's errors are its own
             told = Unavailable(f"the system refused: {error}")
             await self._answer(command, encode_error(command.entry.command, told))
@@ -113,22 +158,46 @@ class Desk:
             log.exception("command.fault", **_about(command))
             await self._answer(command, encode_error(command.entry.command, Internal()))
 
+    async def _done(self, verb: Verb, command: Command, args: dict[str, Any]) -> None:
+        if verb.kind == "write":
+            await self._store.execute(command.entry, self._decided(command))
+        elif verb.kind == "prepare":
+            decide: Decision = await self._look(verb, command, args)
+            await self._store.execute(
+                command.entry, lambda town: decide(self._context(town, command))
+            )
+        else:
+            data = await self._look(verb, command, args)
+            reply = wire.encode_reply(command.entry.command, data)
+            await self._answer(command, reply, life=READ_SECONDS)
+            return
+        self._reader.finished(command)
+
+    def _asked(self, command: Command) -> tuple[Verb, dict[str, Any]]:
+        """What a command asks for. Raises `TownError`."""
+        verb = registry.find(command.verb, home=False)
+        args = verb.bind(command.args)
+        self._refuse_elsewhere(command)
+        return verb, args
+
+    def _decided(self, command: Command) -> Decide:
+        """What a command decides that needs nothing but the town."""
+
+        def decide(town: Town) -> Answer:
+            verb, args = self._asked(command)
+            answer: Answer = verb.run(self._context(town, command), **args)
+            return answer
+
+        return decide
+
     def _refuse_elsewhere(self, command: Command) -> None:
         """A moved or copied town has the same id: `town.open` tells which of the two it is."""
         where = command.directory
-        if not where or command.entry.agent:
+        if not where or command.entry.agent or where == str(self._directory):
             return
         # Not by Path.resolve, which raises for links that go round in circles.
         if "\0" in where or os.path.realpath(where) != str(self._directory):
             raise Elsewhere(f"the town is open in {self._directory}, not in {where}")
-
-    async def _decision(
-        self, verb: Verb, command: Command, args: dict[str, Any]
-    ) -> Callable[[Town], Answer]:
-        run: Decision = partial(verb.run, **args)
-        if verb.kind == "prepare":
-            run = await self._look(verb, command, args)
-        return lambda town: run(self._context(town, command))
 
     async def _look(self, verb: Verb, command: Command, args: dict[str, Any]) -> Any:
         if verb.kind in ("read", "wait"):
@@ -176,6 +245,12 @@ class Desk:
         entry: Entry = command.entry
         await self._store.answer(entry, reply, life=life)
         self._reader.finished(command)
+
+
+def _decides(command: Command) -> bool:
+    """Whether it needs nothing but the town, and is done once that is written."""
+    verb = registry.VERBS.get(command.verb)
+    return verb is not None and verb.kind == "write" and not verb.home
 
 
 def _about(command: Command) -> dict[str, object]:

@@ -273,7 +273,7 @@ class TownHost:
         await self._desk.deliver(command)
 
     def wake(self, agent_id: str) -> None:
-        """An agent has something to look at; a new one gets its supervisor. "": the files have."""
+        """An agent has something to look at; a new one gets its supervisor. "": what is old has."""
         if not agent_id:
             self._sweep()
             return
@@ -354,6 +354,9 @@ class TownHost:
             task.cancel()
         sweeping = recovery.sweep(self.store, self.place.private)
         self._tasks["files"] = asyncio.create_task(sweeping, name=f"files {self.id}")
+        if "archive" not in self._tasks or self._tasks["archive"].done():
+            going_on = recovery.put_away(self.store)
+            self._tasks["archive"] = asyncio.create_task(going_on, name=f"archive {self.id}")
 
     def _supervise(self, agent_id: str) -> None:
         supervisor = Supervisor(self, agent_id)

@@ -19,6 +19,7 @@ import structlog
 from tinytownd.domain.agent import Agent
 from tinytownd.domain.errors import TownError
 from tinytownd.domain.message import Round
+from tinytownd.domain.retention import goes_on
 from tinytownd.domain.town import Town
 from tinytownd.files import directory_inside
 from tinytownd.runtimes.alive import held, marked
@@ -137,6 +138,12 @@ async def sweep(store: TownStore, private: Path) -> None:
     for directory in round_directories(private) if upto else ():
         if int(directory.name) <= upto:
             await asyncio.to_thread(_remove, private, directory)
+
+
+async def put_away(store: TownStore) -> None:
+    """Has a town go on to put away what is too much, a step at a time: others come between."""
+    while await store.view(goes_on):
+        await store.transact(lambda _: None)  # settling does it
 
 
 async def count_on(store: TownStore, private: Path) -> None:

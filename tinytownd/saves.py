@@ -5,6 +5,7 @@ JSON lines, UTF-8. The first line is the header, every other one record or event
     {"tinytown":"save","version":1,"format":1,"town":…,"created_at":…,"command":…,
      "counts":{…},"bytes":…,"sha256":…}
     {"town":{…}}  {"agents":{…}}  {"tasks":{…}}  {"messages":{…}}  {"rounds":{…}}  {"events":{…}}
+    {"archived_tasks":{…}}  {"archived_rounds":{…}}
 
 `bytes` is how many follow the header, `sha256` that of the whole text with the checksum itself
 left empty. Rounds go without their tokens: no secret leaves the town.
@@ -16,7 +17,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from tinytownd.domain.agent import Agent
@@ -36,7 +37,9 @@ EVENTS = "events"
 MAX_SAVE_BYTES = 256 * 1024 * 1024
 #: A header is a short line; more is not looked at to find its end.
 MAX_HEADER_BYTES = 64 * 1024
-_KINDS = (Meta.kind, *formats.RECORDS, EVENTS)
+#: What was put away, by how its lines begin.
+ARCHIVED: dict[str, type[Record]] = {f"archived_{one.kind}": one for one in (Task, Round)}
+_KINDS = (Meta.kind, *formats.RECORDS, EVENTS, *ARCHIVED)
 _WRONG = "restore needs a file that tt save wrote"
 
 
@@ -49,21 +52,23 @@ class Save:
     meta: Meta
     records: list[Record]
     events: list[dict[str, Any]]
+    archived: list[Record] = field(default_factory=list)
 
 
 def encode(
-    meta: Meta, records: Iterable[Record], events: Iterable[str], about: Mapping[str, str]
+    meta: Meta,
+    records: Iterable[Record],
+    events: Iterable[str],
+    about: Mapping[str, str],
+    archived: Iterable[Record] = (),
 ) -> bytes:
     """A town as a save. `events` are JSON already; `about` has `created_at` and `command`."""
-    counts: dict[str, int] = dict.fromkeys(_KINDS[1:], 0)
-    lines = [_line(Meta.kind, _text(meta.to_json()))]
-    for record in records:
-        plain = record.but(token="") if isinstance(record, Round) else record
-        lines.append(_line(record.kind, _text(plain.to_json())))
-        counts[record.kind] += 1
-    for event in events:
-        lines.append(_line(EVENTS, event))
-        counts[EVENTS] += 1
+    told = [(Meta.kind, _text(meta.to_json()))]
+    told += [(record.kind, _plain(record)) for record in records]
+    told += [(EVENTS, event) for event in events]
+    told += [(f"archived_{record.kind}", _plain(record)) for record in archived]
+    counts = dict.fromkeys(_KINDS[1:], 0) | Counter(kind for kind, _ in told[1:])
+    lines = [_line(kind, text) for kind, text in told]
     body = "".join(lines).encode()
     header = {
         "tinytown": "save",
@@ -77,6 +82,10 @@ def encode(
     }
     checksum = hashlib.sha256(_head(header) + body).hexdigest()
     return _head(header | {"sha256": checksum}) + body
+
+
+def _plain(record: Record) -> str:
+    return _text((record.but(token="") if isinstance(record, Round) else record).to_json())
 
 
 def header_of(raw: bytes) -> dict[str, Any] | None:
@@ -108,17 +117,21 @@ def decode(raw: bytes, name: str) -> Save:
     if len(rows[Meta.kind]) != 1:
         raise BadInput(f"{name} does not tell which town it is of", hint=_WRONG)
     try:
+        put_away = {one.kind: rows[kind] for kind, one in ARCHIVED.items()}
         rows = dict(formats.brought_up(rows, header["format"]))
         (meta,) = (check_record(Meta, row) for row in rows[Meta.kind])
-        records = [
-            check_record(cls, row) for kind, cls in formats.RECORDS.items() for row in rows[kind]
-        ]
+        records = _checked(rows)
+        archived = _checked(formats.chunk(put_away, header["format"]))
         events = [check_event(row) for row in rows[EVENTS]]
-        _check_whole(records)
+        _check_whole([*records, *archived])
     except (KeyError, TypeError, ValueError) as error:
         raise BadInput(f"{name} holds what no town holds: {error}", hint=_WRONG) from None
     counts = {kind: len(rows[kind]) for kind in _KINDS[1:]}
-    return Save(header, counts, meta, records, events)
+    return Save(header, counts, meta, records, events, archived)
+
+
+def _checked(rows: formats.Rows) -> list[Record]:
+    return [check_record(cls, row) for kind, cls in formats.RECORDS.items() for row in rows[kind]]
 
 
 def _sound(raw: bytes, name: str) -> dict[str, Any]:

@@ -220,6 +220,23 @@ class BudgetSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class HistorySettings:
+    """`[history]`: what is over and still at hand; the rest goes into the archive."""
+
+    tasks: int = _key(
+        "history.tasks", 1_000, "finished tasks at hand; older ones go into the archive",
+        low=100, high=1_000_000,
+    )  # fmt: skip
+    rounds: int = _key(
+        "history.rounds", 1_000, "rounds at hand, with their files; the same",
+        low=100, high=1_000_000,
+    )  # fmt: skip
+    days: int = _key(
+        "history.days", 30, "days that a finished task is at hand, at most", low=1, high=36_500
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class RedisSettings:
     """`[redis]`"""
 
@@ -242,6 +259,7 @@ SECTIONS: dict[str, Any] = {
     "conductor": ConductorSettings,
     "backlog": BacklogSettings,
     "budgets": BudgetSettings,
+    "history": HistorySettings,
     "redis": RedisSettings,
 }
 ENV_FILE = Key("env_file", "", "file of NAME=value lines for the agents' environment")

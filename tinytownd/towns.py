@@ -11,11 +11,13 @@ from pathlib import Path
 
 import structlog
 
-from tinytownd import wire
+from tinytownd import planfile, wire
 from tinytownd.config import load, load_home
 from tinytownd.domain.errors import BadInput, NotFound, TownError, Unavailable
 from tinytownd.domain.names import check_name
 from tinytownd.domain.town import Meta
+from tinytownd.domain.track import MAIN
+from tinytownd.handlers.archive import Away
 from tinytownd.handlers.plans import push
 from tinytownd.handlers.registry import Context, Speaker
 from tinytownd.home import RegisteredTown, read_registry, read_towns, write_towns
@@ -107,8 +109,9 @@ class Towns:
         town_id = scratch.town_id or ""
         try:
             host = await self._open(scratch, town_id, f"{original.name} (rehearsal)", scratch=True)
+            parsed = planfile.parse(plan)
             pushed = await host.store.transact(
-                lambda town: push(Context(town, Speaker(), host), text=plan)
+                lambda town: push(Context(town, Speaker(), host), parsed, MAIN, Away())
             )
         except TownError:
             await self.forget_rehearsal(scratch)

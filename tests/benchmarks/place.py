@@ -39,6 +39,8 @@ def bench(config: str = CONFIG, *, base: Path | None = None) -> Iterator[Bench]:
     with tempfile.TemporaryDirectory(prefix="bench-", dir=base) as made:
         path = Path(made).resolve()
         home = Home(path / "home", config)
+        # Of which tree the daemon is: that of another revision, where two are compared.
+        home.env |= {name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ}
         before = dict(os.environ)
         os.environ.update(home.env)
         try:

@@ -23,6 +23,7 @@ ROWS = (
     "views",
     "start",
     "growth",
+    "decisions",
 )
 #: What one row may take, in seconds.
 MOST_SECONDS = 900

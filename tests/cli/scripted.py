@@ -141,9 +141,11 @@ class Tt:
     def __init__(self, capfd: pytest.CaptureFixture[str]) -> None:
         self._capfd = capfd
 
-    def __call__(self, *arguments: str, code: int = 0) -> tuple[str, str]:
+    def __call__(
+        self, *arguments: str, code: int = 0, run: Callable[[list[str]], int] = app.run
+    ) -> tuple[str, str]:
         self._capfd.readouterr()
-        given = app.run(list(arguments))
+        given = run(list(arguments))
         out, err = self._capfd.readouterr()
         assert given == code, err
         return out, err

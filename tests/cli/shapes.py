@@ -189,6 +189,7 @@ REPLIES: dict[str, Any] = {
         "removed": [{"name": "tester", "tasks": 2, "messages": 1}],
         "kept": [{"name": "docs", "why": "owns t1"}],
     },
+    "town.archive": {"tasks": 12, "rounds": 30, "kept": 2, "dry_run": False},
     "town.recover": {
         "findings": [
             {"what": "tester was in error", "done": "started again", "hint": ""},

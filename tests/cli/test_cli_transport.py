@@ -143,7 +143,7 @@ def test_the_lock_tells_who_the_daemon_is(daemon: FakeDaemon) -> None:
     daemon.write_endpoint()
 
 
-def test_the_hot_path_imports_little(daemon: FakeDaemon, town: Path) -> None:
+def test_the_long_road_imports_little(daemon: FakeDaemon, town: Path) -> None:
     script = (
         "import sys; from tinytown_cli import app; code = app.run(['assign', 'd', 'x']);"
         "print(*sorted(sys.modules), file=sys.stderr); sys.exit(code)"
@@ -164,8 +164,8 @@ def test_the_hot_path_imports_little(daemon: FakeDaemon, town: Path) -> None:
         *(
             f"tinytown_cli.{name}"
             for name in (
-                *("app", "client", "command", "conversation", "launch", "layout", "options"),
-                *("output", "places", "tasks", "transport"),
+                *("app", "client", "command", "conversation", "jsontext", "launch", "layout"),
+                *("options", "output", "places", "taskpage", "tasks", "transport", "whereabouts"),
             )
         ),
     }

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Iterable
 from types import SimpleNamespace
 from typing import Any
 
 from tests.domain.towns import make_town, picture
 from tinytownd.conductor.schedule import settle
 from tinytownd.config import Config
+from tinytownd.domain import retention
 from tinytownd.domain.agent import Agent
+from tinytownd.domain.change import Change
 from tinytownd.domain.errors import BadInput, TownError
+from tinytownd.domain.message import Round
 from tinytownd.domain.record import Record
-from tinytownd.domain.town import Change, Town
+from tinytownd.domain.task import Task
+from tinytownd.domain.town import Town
 from tinytownd.handlers import registry
 from tinytownd.handlers.registry import Answer, Context, Speaker
 from tinytownd.recovery import Finding
@@ -33,6 +38,28 @@ def installed_cli(cli: str | None, permissions: str | None) -> str:
     return cli or "claude"
 
 
+class Shelf:
+    """An archive that holds these tasks, and no rounds."""
+
+    def __init__(self, held: dict[str, Task]) -> None:
+        self._held = held
+
+    async def tasks(self, ids: Iterable[str]) -> dict[str, Task]:
+        return {one: self._held[one] for one in ids if one in self._held}
+
+    async def tasks_around(self, ids: Iterable[str]) -> dict[str, Task]:
+        found = await self.tasks(ids)
+        near = [one for task in found.values() for one in (*task.needs, task.parent or "")]
+        return found | await self.tasks(near)
+
+    async def rounds_of(self, task: Task) -> list[Round]:
+        return []
+
+    async def newest(self) -> AsyncIterator[Task]:
+        for one in reversed(self._held.values()):
+            yield one
+
+
 class Desk:
     """A town and its verbs. `said` is the last command's change, as it would have been written."""
 
@@ -43,12 +70,14 @@ class Desk:
         self.said = Change()
         #: What is found beside the records.
         self.found: list[Finding] = []
+        #: What was put away, by id.
+        self.archived: dict[str, Task] = {}
         self._services = SimpleNamespace(
             config=Config(town=TownSettings(max_agents=max_agents, permissions=permissions)),
             installed_cli=installed_cli,
             runtime=PRESETS.__getitem__,
             mend=self._mend,
-            store=SimpleNamespace(last_event="7-0"),
+            store=SimpleNamespace(last_event="7-0", archive=Shelf(self.archived)),
         )
         settle(self.town)
         self.town.commit()
@@ -61,8 +90,10 @@ class Desk:
             speaker = Speaker(self.town.agent(by) if by else None)
             context = Context(self.town, speaker, self._services)
             found = verb.run(context, **verb.bind(args))
+            if verb.kind in ("prepare", "query"):
+                found = asyncio.run(found)
             if verb.kind == "prepare":
-                found = asyncio.run(found)(context)
+                found = found(context)
             if verb.kind in WRITING:
                 settle(self.town)
         except TownError:
@@ -77,6 +108,12 @@ class Desk:
         self.town.commit()
         told: dict[str, Any] = found
         return told
+
+    def put_away(self, *ids: str) -> None:
+        """These tasks go into the archive, and whatever must go with them."""
+        retention.put_away(self.town, [self.town.tasks[one] for one in ids])
+        self.archived |= {i: t for (_, i), t in self.town.change.archived.items()}  # type: ignore[misc]
+        self.town.commit()
 
     async def _mend(self) -> list[Finding]:
         return self.found

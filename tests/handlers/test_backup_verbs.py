@@ -134,7 +134,8 @@ async def test_the_file_is_its_owners_alone_and_told_of(store: TownStore, tmp_pa
     assert told == {
         "path": str(file),
         "bytes": file.stat().st_size,
-        "counts": {"agents": 0, "tasks": 1, "messages": 0, "rounds": 0, "plans": 0, "events": 1},
+        "counts": {"agents": 0, "tasks": 1, "messages": 0, "rounds": 0, "plans": 0, "events": 1}
+        | {"archived_tasks": 0, "archived_rounds": 0},
         "sha256": header["sha256"],
     }
     assert [one.name for one in tmp_path.iterdir()] == ["x.save"]

@@ -9,8 +9,8 @@ import pytest
 from tests.domain.towns import agent, main_plan, round_, task
 from tests.handlers.desk import Desk
 from tinytownd.domain import questions
+from tinytownd.domain.change import Change
 from tinytownd.domain.errors import Ambiguous, BadInput, Conflict, NotFound, PlanError
-from tinytownd.domain.town import Change
 from tinytownd.domain.track import MAIN, TrackedPlan
 
 PLAN = """\

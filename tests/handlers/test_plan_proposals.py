@@ -6,8 +6,8 @@ import pytest
 
 from tests.handlers.test_plan_groups import CHANGED, PLAN, conducted, desk_with, pushed, state_of
 from tinytownd.domain import questions
+from tinytownd.domain.change import Change
 from tinytownd.domain.errors import BadInput, Conflict
-from tinytownd.domain.town import Change
 
 
 def test_a_proposed_plan_waits_for_a_person() -> None:

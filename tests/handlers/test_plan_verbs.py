@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from tests.domain.towns import agent, task
 from tests.handlers.desk import Desk
+from tinytownd.domain.change import Change
 from tinytownd.domain.errors import PlanError
-from tinytownd.domain.town import Change
 
 Definition = dict[str, Any]
 DESIGN: Definition = {"id": "design", "description": "Design", "agent": "ann"}

@@ -218,7 +218,7 @@ def hurry() -> None:
     for module in (patience, commands, wakes):
         module.FIRST_WAIT, module.LONGEST_WAIT = 0.01, 0.05  # type: ignore[attr-defined]
     desk.AGAIN_SECONDS = 0.01
-    commands.LOOK_SECONDS = 3600.0
+    commands.LOOK_SECONDS = commands.SOON_SECONDS = 3600.0
     os.fsync = lambda _: None  # type: ignore[assignment] # the kernel lives on
 
 

@@ -8,9 +8,11 @@ import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
+from tests.handlers.desk import Shelf
 from tinytownd import wire
 from tinytownd.conductor.schedule import settle
 from tinytownd.domain.task import Task
@@ -58,12 +60,21 @@ def answering(decide: Callable[[Town], str]) -> Callable[[Town], Answer]:
 
 
 def asked(verb: str, services: Any = None, **args: Any) -> Callable[[Town], Answer]:
-    """What a person's command decides."""
+    """What a person's command decides; nothing of what it is about is in the archive."""
     found = VERBS[verb]
+    services = services or SimpleNamespace()
+    services.store = SimpleNamespace(archive=Shelf({}))
 
     def decide(town: Town) -> Answer:
-        answer: Answer = found.run(Context(town, Speaker(), services), **found.bind(args))
-        return answer
+        context = Context(town, Speaker(), services)
+        answer: Any = found.run(context, **found.bind(args))
+        if found.kind == "prepare":
+            try:
+                answer.send(None)  # it waits for nothing: no archive is asked
+            except StopIteration as over:
+                answer = over.value(context)
+        told: Answer = answer
+        return told
 
     return decide
 

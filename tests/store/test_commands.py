@@ -162,22 +162,11 @@ async def test_an_entry_that_was_deleted_is_forgotten(
         assert (await client.xpending(stream, keys.GROUP))["pending"] == 1
 
 
-async def test_a_command_that_was_done_is_answered_again_and_not_delivered(
-    client: Client, reader: Running, stream: str, town_id: str
-) -> None:
-    done = await post(client, stream)
-    await client.set(keys.done_key(town_id, done), "the first reply")
-    await reader.follow(stream)
-    good = await post(client, stream)
-    assert await reader.got(1) == [good]
-    assert await client.get(keys.done_key(town_id, done)) == "the first reply"
-    assert await client.xlen(stream) == 1
-
-
 async def test_what_a_lost_connection_took_along_is_found(
     client: Client, reader: Running, stream: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(commands, "LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(commands, "SOON_SECONDS", 0.1)
     monkeypatch.setattr(commands, "BLOCK_MS", 50)
     await reader.follow(stream)
     first = await post(client, stream)
@@ -273,8 +262,11 @@ async def test_what_was_read_when_the_wire_broke_is_delivered(
         async with running(blocking, cut_client) as reader:
             await reader.follow(stream)
             cut.swallow(":done:")
+            late = dict(wire.encode_command("backlog.add", {})) | {"expires_at": "1"}
+            await write(client, stream, late)
             sent = [await post(client, stream) for _ in range(3)]
             assert await reader.got(3) == sent
+            assert await client.exists(keys.done_key(keys.parse_commands(stream)[0], late["id"]))
             assert cut.cuts == 1
         await cut_client.aclose()
 
@@ -328,6 +320,7 @@ async def test_a_poisoned_stream_is_mended(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(commands, "LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(commands, "SOON_SECONDS", 0.1)
     monkeypatch.setattr(commands, "BLOCK_MS", 50)
     await reader.follow(stream)
     before = await post(client, stream)

@@ -11,6 +11,7 @@ from tests.store.steps import entry_in, post, running
 from tests.store.test_random_town import play
 from tinytownd import wire
 from tinytownd.domain.agent import Agent
+from tinytownd.domain.task import Task
 from tinytownd.home import Endpoint
 from tinytownd.store import keys
 from tinytownd.store.acl import agent_acl, client_acl
@@ -40,13 +41,14 @@ DOC = keys.__doc__ or ""
 
 
 def test_the_table_of_keys_can_be_read() -> None:
-    assert len(patterns()) == 10
+    assert len(patterns()) == 12
 
 
 async def test_a_busy_town_leaves_only_keys_of_the_table(
     client: Client, blocking: Client, store: TownStore, town_id: str
 ) -> None:
     await play(client, store, seed=5)
+    await store.transact(lambda town: town.archive(Task(id="old", description="Build it", seq=0)))
     async with running(blocking, client) as reader:
         await reader.follow(keys.commands_key(town_id))
         for agent in await store.read(lambda town: list(town.agents)):

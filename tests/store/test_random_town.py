@@ -145,4 +145,4 @@ async def test_a_town_is_the_same_when_it_is_read_again(
     assert len(town.tasks) > 10
     assert len(town.rounds) > 10
     assert len(town.messages) > 10
-    assert int(await client.hget(keys.town_key(store.id), "revision") or 0) > STEPS / 3
+    assert int(await client.hget(keys.town_key(store.id), "revision") or 0) > STEPS / 6

@@ -147,6 +147,6 @@ def kind_of(pid: int) -> str:
         return "wrapper"
     if os.fsencode(AGENT) in command:
         return "agent"
-    if any(name in command for name in (b"/tt\0", b"\0tinytown_cli\0", os.fsencode(TELLER))):
+    if any(name in command for name in (b"/tt\0", b"tinytown_cli.quick", os.fsencode(TELLER))):
         return "client"
     return ""

@@ -13,7 +13,8 @@ import anyio
 from tinytown_cli import conversation
 from tinytown_cli.api.connections import Connections, Following
 from tinytown_cli.api.errors import Closed
-from tinytown_cli.conversation import PATIENCE, Data, Target
+from tinytown_cli.conversation import Data, Target
+from tinytown_cli.options import PATIENCE
 from tinytownd.domain.errors import BadInput, TimedOut
 
 #: The daemon goes on waiting for a caller that has gone away, for so many seconds at most.

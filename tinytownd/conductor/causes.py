@@ -9,7 +9,8 @@ before it was read is withdrawn.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterable, Iterator
+from itertools import islice
 
 from tinytownd.domain import questions, rules
 from tinytownd.domain.agent import Agent
@@ -26,14 +27,17 @@ from tinytownd.domain.track import TrackedPlan
 MOST_TOLD = 3
 #: What a cause is about: `failed:TASK`, `unfit:OWNER` (or its role), `stalled:PLAN`.
 KINDS = FAILED, UNFIT, STALLED = "failed", "unfit", "stalled"
+#: What a record of a kind can be the cause of.
+SUBJECTS = {Task.kind: FAILED, TrackedPlan.kind: STALLED}
 #: So many tasks are named in one message.
 MAX_SHOWN = 5
 
 
-def settle_causes(town: Town, owners: Collection[str]) -> None:
+def settle_causes(town: Town, owners: Iterable[str]) -> None:
     """Asks what has come up in the change under way; `owners` are those that it touched."""
     reset(town)
-    withdraw(town)
+    owners = concerned(town, owners)
+    withdraw(town, owners)
     if not is_there(town):
         return
     for record in list(town.change.records.values()):
@@ -53,7 +57,7 @@ def keep_agent(town: Town) -> None:
     """The agent comes with the first cause, and is always on the CLI that the settings name."""
     agent, cli = town.find_agent(CONDUCTOR), town.policy.conductor_cli
     if agent is None:
-        if not any(m.state == "waiting" and m.starts_round for m in town.inbox(CONDUCTOR)):
+        if not town.mail.starting(CONDUCTOR):
             return
         number = town.next_id("agents")
         agent = Agent(
@@ -77,9 +81,18 @@ def reset(town: Town) -> None:
             town.put(record.but(told=0))
 
 
-def withdraw(town: Town) -> None:
-    """Takes back what nobody needs to read or to answer any more."""
-    for message in town.about():
+def withdraw(town: Town, owners: Iterable[str]) -> None:
+    """Takes back what nobody needs to read or to answer any more, of what the change may end."""
+    if not town.mail.subjects:
+        return
+    ended = {f"{UNFIT}:{owner}" for owner in owners}
+    for (kind, name), record in town.change.records.items():
+        if isinstance(record, Message):
+            ended.add(record.about or "")
+        elif kind in SUBJECTS:
+            ended.add(f"{SUBJECTS[kind]}:{name}")
+    ended &= town.mail.subjects
+    for message in town.about(*ended) if ended else ():
         if message.to != CONDUCTOR or not is_over(town, message.about or ""):
             continue
         if message.sort == QUESTION:
@@ -141,12 +154,12 @@ def wake(town: Town) -> None:
 # Work that nobody will do
 
 
-def refer_unfit(town: Town, owners: Collection[str]) -> None:
+def refer_unfit(town: Town, owners: Iterable[str]) -> None:
     """Asks about ready tasks that nobody will do, once for each as long as that is so.
 
     Not in a town whose whole team was sent home: whoever did that knows.
     """
-    for owner in sorted(concerned(town, owners)):
+    for owner in sorted(filter(town.index.is_able, owners)):
         tasks = [task for task in unfit(town, owner) if task.lacks != owner]
         if not tasks or sent_home(town):
             continue
@@ -161,7 +174,7 @@ def refer_unfit(town: Town, owners: Collection[str]) -> None:
             town.put(task.but(lacks=owner, told=task.told + 1))
 
 
-def concerned(town: Town, owners: Collection[str]) -> set[str]:
+def concerned(town: Town, owners: Iterable[str]) -> set[str]:
     """Owners that were touched, and the roles of those that were."""
     found = set(owners)
     for owner in owners:
@@ -187,13 +200,15 @@ def unfit(town: Town, owner: str) -> Iterator[Task]:
     if not is_line(owner):
         agent = town.find_agent(owner)
         yield from () if agent is not None and agent.will_work else town.ready(owner)
-    elif owner.startswith(ROLE) and any(True for _ in town.ready(owner)):
-        team = town.members(word_of(owner))
-        members = [one for one in team if one.will_work and owner in lines_of(town, one)]
-        if len(members) < 2:  # of two, one at least has not done the work that is to be reviewed
-            for task in town.ready(owner):
-                if not any(may_take(town, agent, task) for agent in members):
-                    yield task
+    elif owner.startswith(ROLE) and town.has_ready(owner):
+        team = (one for one in town.members(word_of(owner)) if one.will_work)
+        members = list(islice((one for one in team if owner in lines_of(town, one)), 2))
+        if not members:
+            yield from town.ready(owner)
+        elif len(members) == 1:  # of two, one at least has not done what is to be reviewed
+            choosy = (town.tasks[task] for task in town.index.choosy.get(owner, ()))
+            lost = (one for one in choosy if not may_take(town, members[0], one))
+            yield from sorted(filter(town.may_go_out, lost), key=lambda task: task.rank)
 
 
 def what_lacks(town: Town, owner: str, tasks: list[Task]) -> str:

@@ -5,12 +5,13 @@ What it is that an agent may take is in `domain/lines.py`.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator
 
 from tinytownd.domain.agent import Agent
 from tinytownd.domain.index import is_line, word_of
 from tinytownd.domain.lines import keeps, next_of
 from tinytownd.domain.names import BACKLOG
+from tinytownd.domain.roster import turn
 from tinytownd.domain.town import Town
 
 
@@ -19,13 +20,28 @@ def serve(town: Town, owners: Collection[str]) -> None:
 
     Who works on its own CLI takes first, and of those who has worked least.
     """
-    asked = {agent.id: agent for owner in owners if (agent := town.find_agent(owner))}
-    for line in filter(is_line, owners):
-        if any(True for _ in town.ready(line)):
-            asked |= {agent.id: agent for agent in town.members(word_of(line))}
-    turn = {one.id: (one.on_hold(town.now), one.rounds, one.order) for one in asked.values()}
-    for agent in sorted(asked.values(), key=lambda one: turn[one.id]):
+    new = [line for line in owners if is_line(line) and town.has_ready(line)]
+    served = set()
+    for agent in in_turn(town, town.roster.resting(*map(word_of, new))) if new else ():
+        if not any(map(town.has_ready, new)):
+            break
         take(town, agent)
+        served.add(agent.id)
+    named = [one for owner in owners if (one := town.find_agent(owner))]
+    for agent in in_turn(town, sorted(named, key=turn) if len(named) > 1 else named):
+        if agent.id not in served:
+            take(town, agent)
+
+
+def in_turn(town: Town, agents: Iterable[Agent]) -> Iterator[Agent]:
+    """The same agents, those that are on hold last."""
+    held = []
+    for agent in agents:
+        if agent.on_hold(town.now):
+            held.append(agent)
+        else:
+            yield agent
+    yield from held
 
 
 def take(town: Town, agent: Agent) -> None:
@@ -42,8 +58,8 @@ def take(town: Town, agent: Agent) -> None:
 
 def give_back(town: Town, owner: str) -> None:
     """What waits for an agent that is not there to do it goes back to who lent it."""
-    agent = town.find_agent(owner)
-    lent = [town.tasks[task] for task in town.index.lent[owner]]
+    lent = [town.tasks[task] for task in town.index.lent.get(owner, ())]
+    agent = town.find_agent(owner) if lent else None
     for task in sorted(lent, key=lambda one: one.seq):
         if task.state == "pending" and not keeps(town, agent, task):
             back = task.but(agent=None, auto_claimed=False, not_before=None)

@@ -20,8 +20,11 @@ MOVING = ("assigned", "running")
 
 
 def settle_plans(town: Town) -> None:
-    """Records it once when a plan comes to an end, or moves again."""
-    for plan in list(town.plans.values()):
+    """Records it once when a plan comes to an end, or moves again.
+
+    Of the plans that something happened to which `plan_state` looks at.
+    """
+    for plan in town.take_plans():
         state = plan_state(town, plan)
         if state != plan.state:
             changed = dated(plan, state, town.now)
@@ -97,7 +100,7 @@ def resting_state(town: Town, plan: TrackedPlan, counts: Counter[str]) -> str:
     off = town.index.pushed[plan.id] > 0 and not town.meta.conducting
     if can_go_on(town, plan):
         return "waiting" if off else "running"
-    if counts["blocked"] or verdict_is_asked(town, plan):
+    if counts["blocked"] or (counts["submitted"] and verdict_is_asked(town, plan)):
         return "blocked"
     if counts["failed"]:
         return "failed"

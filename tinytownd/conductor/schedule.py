@@ -7,8 +7,7 @@ town has a ready task beside an agent with room for it, and none is lost between
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
-from functools import cache, partial
+from functools import cached_property
 from itertools import islice
 
 from tinytownd.conductor import lines
@@ -28,10 +27,21 @@ AHEAD = 2
 MAX_SHOWN = 8
 
 
+class Stuck:
+    """What waits in vain: nothing that settling does changes it, so it is found once, if at all."""
+
+    def __init__(self, town: Town) -> None:
+        self._town = town
+
+    @cached_property
+    def tasks(self) -> set[str]:
+        """See `held_by_failure`."""
+        return held_by_failure(self._town)
+
+
 def settle(town: Town) -> None:
     """Hands out what the change under way made ready, finishes groups and plans, and forgets."""
-    # Nothing that settling does changes what is stuck: it is found out once, if at all.
-    stuck = cache(partial(held_by_failure, town))
+    stuck = Stuck(town)
     touched: set[str] = set()
     budgets.hold_back(town)
     while True:
@@ -45,6 +55,7 @@ def settle(town: Town) -> None:
         for owner in sorted(owners):
             if not is_line(owner):
                 hand_out(town, owner)
+                town.index.untouch(owner)
         lines.serve(town, owners)
     settle_plans(town)
     settle_causes(town, touched)
@@ -60,11 +71,13 @@ def hand_out(town: Town, owner: str) -> None:
     queued = town.queue(owner)
     best: list[Task] = []
     if agent is not None and agent.available:
-        ready = islice(due(town, owner), AHEAD)
-        allowed = (t for t in (*queued, *ready) if may_go_out(town, t) and keeps(town, agent, t))
+        stays = [task for task in queued if may_go_out(town, task)]
+        both = (*stays, *islice(due(town, owner), AHEAD))
+        allowed = (task for task in both if keeps(town, agent, task))
         best = sorted(allowed, key=lambda task: task.rank)[:AHEAD]
+    chosen = {task.id for task in best}
     for task in queued:
-        if task not in best:
+        if task.id not in chosen:
             town.put(task.advance("release"))
             town.event("task.released", "conductor", task=task.id, agent=task.agent)
     lines.give_back(town, owner)
@@ -80,7 +93,7 @@ def may_go_out(town: Town, task: Task) -> bool:
     return town.may_go_out(task) and not town.index.waits(task)
 
 
-def settle_group(town: Town, group_id: str, stuck: Callable[[], set[str]]) -> None:
+def settle_group(town: Town, group_id: str, stuck: Stuck) -> None:
     """A group is completed when its children are; failed when one failed and none can move.
 
     Children that were cancelled do not count.
@@ -93,7 +106,7 @@ def settle_group(town: Town, group_id: str, stuck: Callable[[], set[str]]) -> No
     moving = states["assigned"] + states["running"] + states["submitted"]
     over = states["failed"] > 0 and not moving
     if over:
-        over = not any_can_move(town, town.children(group_id), stuck())
+        over = not any_can_move(town, group_id, stuck.tasks)
     if group.state == "failed" and not over:
         group = group.advance("retry", error=None, finished_at=None)
         town.put(group)
@@ -108,17 +121,18 @@ def settle_group(town: Town, group_id: str, stuck: Callable[[], set[str]]) -> No
         town.event("task.completed", "conductor", task=group_id)
 
 
-def any_can_move(town: Town, tasks: Iterable[Task], stuck: set[str]) -> bool:
-    """Whether one of these, or of those within, can still end without anybody's help."""
-    todo = list(tasks)
-    while todo:
-        task = todo.pop()
-        if task.finished:
-            continue
-        if task.id not in stuck:
-            return True
-        if task.group:
-            todo.extend(town.children(task.id))
+def any_can_move(town: Town, group: str, stuck: set[str]) -> bool:
+    """Whether a task of a group, or within one of it, can still end without anybody's help."""
+    groups = [group]
+    while groups:
+        for child in town.index.children.get(groups.pop(), ()):
+            task = town.tasks[child]
+            if task.finished:
+                continue
+            if child not in stuck:
+                return True
+            if task.group:
+                groups.append(child)
     return False
 
 
@@ -129,12 +143,13 @@ def held_by_failure(town: Town) -> set[str]:
     with a join rule is held when too few branches are left.
     """
     stuck: set[str] = set()
-    lost: defaultdict[str, set[str]] = defaultdict(set)
+    away: defaultdict[str, set[str]] = defaultdict(set)
     # A failed group is none to begin with: it comes back as soon as a task within it does.
-    todo = [t for t in town.tasks.values() if blocks(t) and not (t.group and t.state == "failed")]
+    lost = (town.tasks[task] for task in town.index.lost)
+    todo = [task for task in lost if not (task.group and task.state == "failed")]
     while todo:
         task = todo.pop()
-        held = [one for one in town.dependents(task.id) if loses(town, one, task, lost)]
+        held = [one for one in town.dependents(task.id) if loses(town, one, task, away)]
         group = town.tasks.get(task.parent or "")
         if group is not None and group.group and task.state != "cancelled":
             held.append(group)
@@ -145,18 +160,18 @@ def held_by_failure(town: Town) -> set[str]:
     return stuck
 
 
-def loses(town: Town, waiting: Task, need: Task, lost: defaultdict[str, set[str]]) -> bool:
+def loses(town: Town, waiting: Task, need: Task, away: defaultdict[str, set[str]]) -> bool:
     """Whether a task waits in vain now that one of its needs will not arrive.
 
-    `lost` are, by task, the branches that will not.
+    `away` are, by task, the branches that will not.
     """
     join = town.index.join(waiting)
     if need.id not in join.branches:
         return True
     if join.failures and will_fail(town, need):
         return False
-    lost[waiting.id].add(need.id)
-    return len(join.branches) - len(lost[waiting.id]) < join.quorum
+    away[waiting.id].add(need.id)
+    return len(join.branches) - len(away[waiting.id]) < join.quorum
 
 
 def will_fail(town: Town, task: Task) -> bool:

@@ -103,6 +103,8 @@ def hold_back(town: Town) -> None:
 
     Their last round was over while they could not wait: in review, or with a question open.
     """
+    if not town.policy.budgets.get("task"):
+        return
     for task in list(town.change.records.values()):
         if isinstance(task, Task) and task.state == "pending":
             now = spent(town, task)

@@ -31,6 +31,8 @@ ABOUT_TASK = ("approve", "answer", "verdict", "budget:task")
 def ask_approvals(town: Town) -> None:
     """Blocks what is ready but for a person's approval, and asks for that."""
     lines = town.index.unapproved.items()
+    if not lines:
+        return
     for task_id in sorted(chain.from_iterable(ids for line, ids in lines if town.moves(line))):
         task = town.tasks[task_id]
         block(town, task, "conductor", "it needs an approval")
@@ -178,8 +180,8 @@ def open_gates(town: Town, task: Task) -> list[Task]:
 
 
 def all_open_gates(town: Town) -> list[Task]:
-    """The checks and reviews of all tasks that are not over, in the order they were made."""
-    return sorted((town.tasks[gate] for gate in town.index.open_gates), key=lambda gate: gate.seq)
+    """The checks and reviews of all tasks that are not over."""
+    return [town.tasks[gate] for gate in town.index.open_gates]
 
 
 def check_retry(town: Town, gate: Task) -> None:

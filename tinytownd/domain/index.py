@@ -9,16 +9,19 @@ from __future__ import annotations
 import bisect
 import heapq
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from typing import TypeVar
 
 from tinytownd.domain.join import PLAIN, Join, arrived, join_of
 from tinytownd.domain.names import ROLE, TAG
 from tinytownd.domain.task import Task
+from tinytownd.domain.track import TrackedPlan
 
 #: Where a task stands in a line: its rank, and its id.
 Place = tuple[int, int, str]
 #: Ready tasks stand in lines, by their plan and by whether a plan file brought them.
 Line = tuple[str | None, bool]
+Key = TypeVar("Key", bound=Hashable)
 
 
 class TaskIndex:
@@ -26,37 +29,46 @@ class TaskIndex:
 
     def __init__(self, tasks: Mapping[str, Task]) -> None:
         self._tasks = tasks
-        self.dependents: defaultdict[str, set[str]] = defaultdict(set)
+        self.dependents: dict[str, set[str]] = {}
         #: How many of a task's needs it still waits for, but for those that a join rule counts; of
         #: these, how many have arrived.
         self._missing: dict[str, int] = {}
         self._arrived: dict[str, int] = {}
         #: The join rules of tasks that have one.
         self._joins: dict[str, Join] = {}
-        self.children: defaultdict[str, set[str]] = defaultdict(set)
+        self.children: dict[str, set[str]] = {}
         self.child_states: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self.open_groups: set[str] = set()
         #: Checks and reviews that are not over.
         self.open_gates: set[str] = set()
-        #: What was handed out, by owner.
-        self.queues: defaultdict[str, set[str]] = defaultdict(set)
+        #: What failed or was cancelled.
+        self.lost: set[str] = set()
+        #: What was handed out and has not started, by owner.
+        self.queues: dict[str, set[str]] = {}
         #: What was a role's or the backlog's and went to an agent by itself, by owner.
-        self.lent: defaultdict[str, set[str]] = defaultdict(set)
+        self.lent: dict[str, set[str]] = {}
+        #: How many tasks that somebody executes are in each state; the same by owner, as it is
+        #: typed (None: the backlog's).
+        self.states: Counter[str] = Counter()
+        self.owner_states: defaultdict[str | None, Counter[str]] = defaultdict(Counter)
         #: How many tasks of each plan that somebody executes are in each state.
         self.plan_counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
         #: How many tasks of each plan a plan file brought.
         self.pushed: Counter[str] = Counter()
+        #: What is ready, and not for everybody of its role: gates, and what has a reviewer.
+        self.choosy: dict[str, set[str]] = {}
         #: What is ready but for a person's approval, by line.
-        self.unapproved: defaultdict[Line, set[str]] = defaultdict(set)
+        self.unapproved: dict[Line, set[str]] = {}
         #: How many ready tasks of each plan stand in each owner's lines.
         self._able: defaultdict[str | None, Counter[str]] = defaultdict(Counter)
         #: By owner and line, best first.
-        self._ready: defaultdict[str, defaultdict[Line, list[Place]]] = defaultdict(
-            lambda: defaultdict(list)
-        )
+        self._ready: dict[str, dict[Line, list[Place]]] = {}
+        #: What is over: when it ended, its number, its id; in that order.
+        self.finished: list[tuple[int, int, str]] = []
         self._dirty: set[str] = set()
         self._dirty_groups: set[str] = set()
         self._all_groups_dirty = False
+        self._dirty_plans: set[str] = set()
 
     def waits(self, task: Task) -> bool:
         """Whether it waits for other tasks."""
@@ -76,11 +88,14 @@ class TaskIndex:
         An owner is an agent, "role:…" for any agent of a role, or "tag:…" for the backlog's tasks
         with a tag; such an owner is called a line.
         """
-        if owner not in self._ready:
-            return iter(())
-        lines = self._ready[owner].items()
-        chosen = [places for line, places in lines if places and moves(line)]
-        return (task for _, _, task in heapq.merge(*chosen))
+        lines = self._ready.get(owner, {}).items()
+        chosen = [places for line, places in lines if moves(line)]
+        places = chosen[0] if len(chosen) == 1 else heapq.merge(*chosen)
+        return (task for _, _, task in places)
+
+    def is_able(self, owner: str) -> bool:
+        """Whether an owner has ready tasks, in lines that move or in others."""
+        return owner in self._ready
 
     def owners_of_ready(self, plan: str) -> list[str]:
         """Who could go on with a plan."""
@@ -88,8 +103,7 @@ class TaskIndex:
 
     def lines(self) -> list[str]:
         """The owners of ready tasks that are no agents."""
-        lines = (owner for owner in self._ready if is_line(owner))
-        return [line for line in lines if any(self._ready[line].values())]
+        return [owner for owner in self._ready if is_line(owner)]
 
     # What needs a look
 
@@ -101,6 +115,25 @@ class TaskIndex:
         """Everybody who has work needs a look."""
         self._dirty.update(self._ready)
         self._dirty.update(self.queues)
+
+    def untouch(self, owner: str) -> None:
+        """An owner was looked at."""
+        self._dirty.discard(owner)
+
+    def touch_plans(self, plans: Iterable[str]) -> None:
+        """These plans need a look."""
+        self._dirty_plans.update(plans)
+
+    def touch_plan_of(self, task_id: str | None) -> None:
+        """The plan of that task needs a look, if there is one."""
+        task = self._tasks.get(task_id or "")
+        if task is not None and task.plan is not None:
+            self._dirty_plans.add(task.plan)
+
+    def take_plans(self) -> set[str]:
+        """The names of plans that need a look, also of some that are gone; forgets them."""
+        plans, self._dirty_plans = self._dirty_plans, set()
+        return plans
 
     def take_dirty(self) -> tuple[set[str], set[str]]:
         """Owners and groups that need a look; forgets them."""
@@ -114,68 +147,119 @@ class TaskIndex:
 
     def replace(self, old: Task | None, new: Task | None) -> None:
         """A task was added (no old), replaced, or removed (no new)."""
+        stays = old is not None and new is not None and _around(old) == _around(new)
         if old is not None:
-            self._unlink(old)
+            self._leave(old)
+            if not stays:
+                self._unlink(old)
         if new is not None:
-            self._link(new)
+            if not stays:
+                self._link(new)
+            self._enter(new)
+        self._keep_finished(old, new)
         either = new or old
-        if either is not None and _standing(old) != _standing(new):
-            for waiting in map(self._tasks.__getitem__, self.dependents[either.id]):
-                join = self.join(waiting)
-                came = arrived(new, join)
-                if came != arrived(old, join):
-                    self._count_need(waiting, either.id, came=came)
-        if either is not None and either.parent is not None:
-            self._dirty_groups.add(either.parent)
-        if blocks(old) != blocks(new) or (old and new and _waiting(old) != _waiting(new)):
+        if either is not None:
+            self._tell_others(either, old, new)
+        moved = old is not None and new is not None and not stays
+        if moved or blocks(old) != blocks(new):
             # Whether a group can go on may hang on a task far away from it.
             self._all_groups_dirty = True
 
-    def _unlink(self, task: Task) -> None:
-        self._leave_ready(task)
-        if task.plan is not None and not task.group:
-            self.plan_counts[task.plan][task.state] -= 1
-            self.pushed[task.plan] -= task.digest is not None
-        for need in task.needs:
-            self.dependents[need].discard(task.id)
+    def _tell_others(self, task: Task, old: Task | None, new: Task | None) -> None:
+        """What a task's new state means to those that wait for it, its group and its plan."""
+        if _standing(old) != _standing(new):
+            for waiting in map(self._tasks.__getitem__, self.dependents.get(task.id, ())):
+                join = self.join(waiting)
+                came = arrived(new, join)
+                if came != arrived(old, join):
+                    self._count_need(waiting, task.id, came=came)
         if task.parent is not None:
-            self.children[task.parent].discard(task.id)
-            self.child_states[task.parent][task.state] -= 1
-        self.open_groups.discard(task.id)
-        self.open_gates.discard(task.id)
-        if task.agent is not None:
-            self.queues[task.agent.lower()].discard(task.id)
-            self.lent[task.agent.lower()].discard(task.id)
-            self._dirty.add(task.agent.lower())
+            self._dirty_groups.add(task.parent)
+        if task.gate_of is not None:
+            self.touch_plan_of(task.gate_of)
+
+    def _keep_finished(self, old: Task | None, new: Task | None) -> None:
+        before, after = ended(old), ended(new)
+        if before == after:
+            return
+        if before is not None:
+            del self.finished[bisect.bisect_left(self.finished, before)]
+        if after is not None:
+            bisect.insort(self.finished, after)
+
+    def _unlink(self, task: Task) -> None:
+        for need in task.needs:
+            _take_out(self.dependents, need, task.id)
+        if task.parent is not None:
+            _take_out(self.children, task.parent, task.id)
         self._missing.pop(task.id, None)
         self._arrived.pop(task.id, None)
         self._joins.pop(task.id, None)
 
     def _link(self, task: Task) -> None:
-        if task.plan is not None and not task.group:
-            self.plan_counts[task.plan][task.state] += 1
-            self.pushed[task.plan] += task.digest is not None
         for need in task.needs:
-            self.dependents[need].add(task.id)
+            self.dependents.setdefault(need, set()).add(task.id)
         if task.parent is not None:
-            self.children[task.parent].add(task.id)
-            self.child_states[task.parent][task.state] += 1
-        self._link_special(task)
-        if task.agent is not None:
-            self._dirty.add(task.agent.lower())
-            if task.state in ("assigned", "running"):
-                self.queues[task.agent.lower()].add(task.id)
-            if task.lent and not task.finished:
-                self.lent[task.agent.lower()].add(task.id)
+            self.children.setdefault(task.parent, set()).add(task.id)
         join = join_of(task)
         if join is not PLAIN:
             self._joins[task.id] = join
         away = {need for need in task.needs if self.holds_back(need, task)}
         self._missing[task.id] = len(away - join.branches)
         self._arrived[task.id] = len(join.branches - away)
+
+    def _leave(self, task: Task) -> None:
+        """Takes a task out of where its state and its owner put it."""
+        self._leave_ready(task)
+        self._count(task, -1)
+        self.open_groups.discard(task.id)
+        self.open_gates.discard(task.id)
+        self.lost.discard(task.id)
+        if task.agent is not None:
+            owner = task.agent.lower()
+            _take_out(self.queues, owner, task.id)
+            _take_out(self.lent, owner, task.id)
+            self._dirty.add(owner)
+
+    def _enter(self, task: Task) -> None:
+        """Puts a task where its state and its owner say."""
+        self._count(task, 1)
+        if task.agent is not None:
+            owner = task.agent.lower()
+            self._dirty.add(owner)
+            if task.state == "assigned":
+                self.queues.setdefault(owner, set()).add(task.id)
+            if task.lent and not task.finished:
+                self.lent.setdefault(owner, set()).add(task.id)
+        if blocks(task):
+            self.lost.add(task.id)
+        self._enter_special(task)
         self._enter_ready(task)
 
-    def _link_special(self, task: Task) -> None:
+    def _count(self, task: Task, by: int) -> None:
+        if task.parent is not None:
+            self.child_states[task.parent][task.state] += by
+        if task.group:
+            return
+        self.states[task.state] += by
+        self.owner_states[task.owner][task.state] += by
+        if task.plan is not None:
+            self._dirty_plans.add(task.plan)
+            self.plan_counts[task.plan][task.state] += by
+            self.pushed[task.plan] += by * (task.digest is not None)
+
+    def count_archived(self, states: Mapping[str, int], by: int) -> None:
+        """Counts the tasks that were put away with the others."""
+        for state, count in states.items():
+            self.states[state] += by * count
+
+    def count_archived_plan(self, plan: TrackedPlan, by: int) -> None:
+        """The same for a plan."""
+        for state, count in plan.archived.items():
+            self.plan_counts[plan.id][state] += by * count
+        self.pushed[plan.id] += by * plan.archived_pushed
+
+    def _enter_special(self, task: Task) -> None:
         """What nobody executes, or belongs to another task."""
         if task.gate_of is not None and not task.finished:
             self.open_gates.add(task.id)
@@ -195,27 +279,60 @@ class TaskIndex:
             self._dirty_groups.add(task.id)
         if task.agent is not None:
             self._dirty.add(task.agent.lower())
+        if task.plan is not None:
+            self._dirty_plans.add(task.plan)
 
     def _enter_ready(self, task: Task) -> None:
         if task.state != "pending" or task.group or self.waits(task):
             return
-        self._dirty.update(owners_of(task))
+        owners = owners_of(task)
+        self._dirty.update(owners)
+        line = _line(task)
         if task.approve and not task.approved:
-            self.unapproved[_line(task)].add(task.id)
+            self.unapproved.setdefault(line, set()).add(task.id)
             return
-        for owner in owners_of(task):
-            bisect.insort(self._ready[owner][_line(task)], (*task.rank, task.id))
+        for owner in owners:
+            places = self._ready.setdefault(owner, {}).setdefault(line, [])
+            bisect.insort(places, (*task.rank, task.id))
             self._able[task.plan][owner] += 1
+            if task.gate_of is not None or task.review is not None:
+                self.choosy.setdefault(owner, set()).add(task.id)
 
     def _leave_ready(self, task: Task) -> None:
-        self.unapproved[_line(task)].discard(task.id)
+        if task.state != "pending":
+            return
+        line = _line(task)
+        _take_out(self.unapproved, line, task.id)
         place = (*task.rank, task.id)
         for owner in owners_of(task):
-            line = self._ready[owner][_line(task)]
-            at = bisect.bisect_left(line, place)
-            if at < len(line) and line[at] == place:
-                del line[at]
-                self._able[task.plan][owner] -= 1
+            _take_out(self.choosy, owner, task.id)
+            lines = self._ready.get(owner, {})
+            places = lines.get(line, [])
+            at = bisect.bisect_left(places, place)
+            if at == len(places) or places[at] != place:
+                continue
+            del places[at]
+            self._able[task.plan][owner] -= 1
+            if not places:
+                del lines[line]
+            if not lines:
+                del self._ready[owner]
+
+
+def ended(task: Task | None) -> tuple[int, int, str] | None:
+    """Where a task stands among those that are over, the one that ended first before the others."""
+    if task is None or not task.finished or task.finished_at is None:
+        return None
+    return task.finished_at, task.seq, task.id
+
+
+def _take_out(table: dict[Key, set[str]], key: Key, task: str) -> None:
+    """Takes a task out of one of the sets, and the set out of the table with its last one."""
+    tasks = table.get(key)
+    if tasks is not None:
+        tasks.discard(task)
+        if not tasks:
+            del table[key]
 
 
 def owners_of(task: Task) -> set[str]:
@@ -244,9 +361,9 @@ def _line(task: Task) -> Line:
     return task.plan, task.digest is not None
 
 
-def _waiting(task: Task) -> tuple[object, ...]:
-    """What a task waits for, and how long."""
-    return task.needs, task.depends_on, task.join, task.join_failures
+def _around(task: Task) -> tuple[object, ...]:
+    """What a task waits for, and how long; and where it belongs."""
+    return task.needs, task.depends_on, task.join, task.join_failures, task.parent
 
 
 def _standing(task: Task | None) -> str:

@@ -7,6 +7,7 @@ handed ahead, so that of several the first one free gets it.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 from tinytownd.domain import budgets, rate_limits
 from tinytownd.domain.agent import Agent
@@ -31,7 +32,7 @@ def is_free(town: Town, agent: Agent) -> bool:
         and not agent.over_budget
         and not waits(town, agent)
         and not budgets.over_for_today(town)
-        and not town.queue(agent.name)
+        and agent.name.lower() not in town.index.queues
     )
 
 
@@ -41,26 +42,32 @@ def waits(town: Town, agent: Agent) -> bool:
     return agent.on_hold(town.now) and not there
 
 
-def lines_of(town: Town, agent: Agent) -> list[str]:
+def lines_of(town: Town, agent: Agent) -> tuple[str, ...]:
     """The lines that an agent takes work from: its role's, and those of its role and its tags.
 
     A shell takes none, nor does the conductor's agent. Nobody takes from the backlog where the
     settings say so.
     """
     if agent.cli == SHELL or agent.is_conductor:
-        return []
-    role = [agent.role.lower()] if agent.role is not None else []
-    tags = {*role, *(tag.lower() for tag in agent.tags)} if town.policy.auto_claim else ()
-    return [ROLE + word for word in role] + [TAG + word for word in sorted(tags)]
+        return ()
+    return _lines(agent.role, agent.tags, town.policy.auto_claim)
+
+
+@lru_cache(1_000)
+def _lines(role: str | None, tags: tuple[str, ...], auto_claim: bool) -> tuple[str, ...]:
+    roles = [role.lower()] if role is not None else []
+    words = {*roles, *(tag.lower() for tag in tags)} if auto_claim else ()
+    return *(ROLE + word for word in roles), *(TAG + word for word in sorted(words))
 
 
 def next_of(town: Town, agent: Agent) -> Task | None:
     """The best task that an agent can take now, if it is free and there is one."""
-    if not is_free(town, agent):
+    lines = lines_of(town, agent)
+    if not lines or not is_free(town, agent):
         return None
     heads = (
         next((task for task in town.ready(line) if may_take(town, agent, task)), None)
-        for line in lines_of(town, agent)
+        for line in lines
     )
     return min((task for task in heads if task), key=lambda task: task.rank, default=None)
 

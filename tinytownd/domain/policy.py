@@ -13,6 +13,18 @@ class Budget:
     tokens: int = 0
     usd: float = 0.0
 
+    def __bool__(self) -> bool:
+        return bool(self.tokens or self.usd)
+
+
+@dataclass(frozen=True)
+class History:
+    """So many finished tasks and rounds a town has at hand, and for so many days at most."""
+
+    tasks: int = 1_000
+    rounds: int = 1_000
+    days: int = 30
+
 
 @dataclass(frozen=True)
 class Policy:
@@ -36,3 +48,4 @@ class Policy:
     conductor: bool = True
     conductor_cli: str = ""
     conductor_rounds: int = 12
+    history: History = History()

@@ -7,19 +7,21 @@ it back. Indexes are derived from records alone, so a town that is loaded again 
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import chain
 from typing import ClassVar
 
 from tinytownd.domain.agent import Agent
+from tinytownd.domain.change import Change
 from tinytownd.domain.errors import Ambiguous, NotFound
 from tinytownd.domain.index import Line, TaskIndex
-from tinytownd.domain.message import MAILBOXES, Message, Round
+from tinytownd.domain.mailboxes import Mailboxes
+from tinytownd.domain.message import QUESTION, Message, Round
 from tinytownd.domain.names import did_you_mean, shown
 from tinytownd.domain.policy import Policy
 from tinytownd.domain.record import Record
+from tinytownd.domain.roster import Roster
 from tinytownd.domain.task import Task
 from tinytownd.domain.track import MAIN, TrackedPlan
 
@@ -34,7 +36,8 @@ class Meta(Record):
     many times the day's budget may be used, `day_over` that this is used up. `limited` has until
     when each CLI that met a rate limit is at it.
     `tasks` counts all tasks, which is their order; `numbered` those that got a number as an id.
-    Rounds up to the number `cleared` are forgotten, and their files with them.
+    Rounds up to the number `cleared` are put away, and their files are gone. `archived` counts, by
+    state, the tasks that were put away (but for groups).
     """
 
     kind: ClassVar[str] = "town"
@@ -58,22 +61,11 @@ class Meta(Record):
     agents: int = 0
     plans: int = 0
     cleared: int = 0
-
-
-@dataclass
-class Change:
-    """What one decision did: the records to write (None: to delete), events, agents to wake."""
-
-    records: dict[tuple[str, str], Record | None] = field(default_factory=dict)
-    events: list[dict[str, object]] = field(default_factory=list)
-    wakes: set[str] = field(default_factory=set)
-
-    def __bool__(self) -> bool:
-        return bool(self.records or self.events)
+    archived: Mapping[str, int] = field(default_factory=dict)
 
 
 class Town:
-    """One town's records and the change under way; `policy` is what its settings say."""
+    """One town's records and the change under way."""
 
     def __init__(self, meta: Meta, records: Iterable[Record] = (), *, now: int = 0) -> None:
         self.meta = meta
@@ -83,26 +75,39 @@ class Town:
         self.messages: dict[str, Message] = {}
         self.rounds: dict[str, Round] = {}
         self.plans: dict[str, TrackedPlan] = {}
-        self.policy = Policy()
+        self._policy = Policy()
         self.index = TaskIndex(self.tasks)
+        self.index.count_archived(meta.archived, 1)
         #: How many records of each kind are over: see `Record.over`.
         self.over: Counter[str] = Counter()
-        self._names: dict[str, str] = {}
-        #: The ids of agents by their roles and tags, in lower case.
-        self._members: defaultdict[str, set[str]] = defaultdict(set)
-        self._inboxes: defaultdict[str, set[str]] = defaultdict(set)
-        #: Messages that wait and are about something, by that.
-        self._about: defaultdict[str, set[str]] = defaultdict(set)
+        self.roster = Roster(self.agents)
+        self.mail = Mailboxes(self.messages)
+        #: How many agents are in each state, and how many messages of each sort wait.
+        self.agent_states = self.roster.states
+        self.waiting = self.mail.waiting
+        #: Where retention goes on to look; how much was over when it looked last, and when.
+        self.looked: tuple[tuple[int, int, str], int, int] = ((0, 0, ""), 0, 0)
         self._undo: list[tuple[str, str, Record | None]] = []
+        #: How much of it belongs to changes before the one under way.
+        self._decided = 0
         self.change = Change()
         for record in records:
-            self.put(record)
-        self._undo.clear()
-        self.change = Change()
+            self._swap(record.kind, record.id, record)
 
     @property
     def id(self) -> str:
         return self.meta.id
+
+    @property
+    def policy(self) -> Policy:
+        """What the settings say."""
+        return self._policy
+
+    @policy.setter
+    def policy(self, policy: Policy) -> None:
+        if policy is not self._policy and policy != self._policy:
+            self._policy = policy
+            self.index.touch_plans(self.plans)
 
     # Looking things up
 
@@ -117,12 +122,11 @@ class Town:
 
     def find_agent(self, name: str) -> Agent | None:
         """The agent of that name, in any case, or None."""
-        found = self._names.get(name.lower())
-        return self.agents[found] if found else None
+        return self.roster.find(name)
 
-    def members(self, word: str) -> list[Agent]:
+    def members(self, word: str) -> Iterator[Agent]:
         """The agents whose role or one of whose tags that is, in any case."""
-        return [self.agents[one] for one in self._members.get(word.lower(), ())]
+        return self.roster.members(word)
 
     def task(self, ref: str) -> Task:
         """The task with that id, or the only one whose id in its plan it is, or starts so.
@@ -153,6 +157,9 @@ class Town:
 
     def find_plan(self, name: str) -> TrackedPlan | None:
         """The plan of that name, in any case, or None."""
+        there = self.plans.get(name)
+        if there is not None:
+            return there
         lowered = name.lower()
         return next((plan for plan in self.plans.values() if plan.id.lower() == lowered), None)
 
@@ -164,11 +171,14 @@ class Town:
 
     def dependents(self, task: str) -> list[Task]:
         """The tasks that wait for this one, in the order they were made."""
-        return sorted((self.tasks[i] for i in self.index.dependents[task]), key=lambda t: t.seq)
+        return self._in_order(self.index.dependents.get(task, ()))
 
     def children(self, group: str) -> list[Task]:
         """The tasks whose parent this one is, in the order they were made."""
-        return sorted((self.tasks[i] for i in self.index.children[group]), key=lambda t: t.seq)
+        return self._in_order(self.index.children.get(group, ()))
+
+    def _in_order(self, tasks: Iterable[str]) -> list[Task]:
+        return sorted((self.tasks[one] for one in tasks), key=lambda task: task.seq)
 
     def child_states(self, group: str) -> Counter[str]:
         """How many of a task's children are in each state."""
@@ -196,8 +206,14 @@ class Town:
 
         An owner is an agent's name, "role:…", or "tag:…" for what the backlog has with a tag.
         """
-        waiting = (self.tasks[task] for task in self.index.ready(owner.lower(), self.moves))
-        return (task for task in waiting if task.gate_of is None or self.may_go_out(task))
+        for one in self.index.ready(owner.lower(), self.moves):
+            task = self.tasks[one]
+            if task.gate_of is None or self.may_go_out(task):
+                yield task
+
+    def has_ready(self, owner: str) -> bool:
+        """Whether there is any of that; an owner in lower case."""
+        return self.index.is_able(owner) and any(True for _ in self.ready(owner))
 
     def plan_counts(self, plan: str = MAIN) -> Counter[str]:
         """How many tasks of a plan that somebody executes are in each state."""
@@ -205,19 +221,16 @@ class Town:
 
     def queue(self, agent: str) -> list[Task]:
         """What was handed to an agent and has not started, best first."""
-        mine = (self.tasks[task] for task in self.index.queues[agent.lower()])
-        return sorted((t for t in mine if t.state == "assigned"), key=lambda t: t.rank)
+        mine = [self.tasks[task] for task in self.index.queues.get(agent.lower(), ())]
+        return sorted(mine, key=lambda task: task.rank) if len(mine) > 1 else mine
 
     def inbox(self, name: str) -> list[Message]:
         """Messages to a name that are not acknowledged, oldest first."""
-        mine = (self.messages[message] for message in self._inboxes[mailbox(name)])
-        return sorted(mine, key=lambda message: message.seq)
+        return self.mail.of(name)
 
     def about(self, *subjects: str) -> list[Message]:
         """Messages that wait and are about one of these, or about anything; oldest first."""
-        ids = (self._about.get(one, ()) for one in subjects or list(self._about))
-        found = (self.messages[message] for message in chain.from_iterable(ids))
-        return sorted(found, key=lambda message: message.seq)
+        return self.mail.about(*subjects)
 
     # Changing things
 
@@ -239,6 +252,17 @@ class Town:
         self._undo.append((record.kind, record.id, old))
         self.change.records[record.kind, record.id] = None
 
+    def archive(self, record: Record) -> None:
+        """Puts a record away, in the change under way: out of the town, into its archive."""
+        self.drop(record)
+        self.change.archived[record.kind, record.id] = record
+
+    def empty_archive(self) -> None:
+        """Forgets all that was put away, in the change under way."""
+        self.change.archived.clear()
+        self.change.empties_archive = True
+        self.put(self.meta.but(archived={}))
+
     def event(self, name: str, actor: str, **about: object) -> None:
         """One line of history, written with the change. None values are left out."""
         told = {key: value for key, value in about.items() if value is not None}
@@ -256,15 +280,30 @@ class Town:
         """Owners (lower case) and groups that a settling conductor must look at; forgets them."""
         return self.index.take_dirty()
 
+    def take_plans(self) -> list[TrackedPlan]:
+        """Plans that a settling conductor must look at, as they were made; forgets them."""
+        found = (self.plans.get(plan) for plan in self.index.take_plans())
+        return sorted((plan for plan in found if plan is not None), key=lambda plan: plan.seq)
+
+    def next_change(self) -> Change:
+        """Begins another change behind the one under way, which is returned: not written yet."""
+        decided, self.change = self.change, Change()
+        self._decided = len(self._undo)
+        return decided
+
     def commit(self) -> None:
-        """The change was written: nothing to take back."""
+        """All changes were written: nothing to take back."""
         self._undo.clear()
+        self._decided = 0
         self.change = Change()
 
-    def rollback(self) -> None:
-        """The change was not written: everything is as before."""
+    def rollback(self, *, all_changes: bool = False) -> None:
+        """The change under way is none: everything is as before it, or as was written last."""
+        if all_changes:
+            self._decided = 0
         came_back: set[str] = set()
-        for kind, record_id, old in reversed(self._undo):
+        while len(self._undo) > self._decided:
+            kind, record_id, old = self._undo.pop()
             replaced = self._swap(kind, record_id, old)
             if replaced is None:
                 came_back.add(kind)
@@ -273,7 +312,8 @@ class Town:
             for record in sorted(table.values(), key=lambda one: one.order):
                 table[record.id] = table.pop(record.id)
         self.index.take_dirty()
-        self.commit()
+        self.index.touch_plans(self.plans)  # some were looked at in vain
+        self.change = Change()
 
     def records(self) -> Iterable[Record]:
         """All records but the town's own."""
@@ -309,39 +349,37 @@ class Town:
     def _meta_changed(self, new: Meta) -> None:
         if new.conducting != self.meta.conducting:
             self.index.touch_all()
+            self.index.touch_plans(self.plans)
+        if new.archived is not self.meta.archived:
+            self.index.count_archived(self.meta.archived, -1)
+            self.index.count_archived(new.archived, 1)
         self.meta = new
 
     def _plan_changed(self, old: TrackedPlan | None, new: TrackedPlan | None) -> None:
+        either = new or old
+        if either is not None:
+            self.index.touch_plans([either.id])
         if old is None or new is None or old.moves != new.moves:
             self.index.touch_all()
+        for plan, by in ((old, -1), (new, 1)):
+            if plan is not None and plan.archived:
+                self.index.count_archived_plan(plan, by)
 
     def _index_agent(self, old: Agent | None, new: Agent | None) -> None:
-        if old is not None:
-            self._names.pop(old.name.lower(), None)
-            for word in old.words:
-                self._members[word].discard(old.id)
-        if new is not None:
-            self._names[new.name.lower()] = new.id
-            for word in new.words:
-                self._members[word].add(new.id)
+        self.roster.replace(old, new)
+        if old is None or new is None or _is_there(old) != _is_there(new):
+            self.index.touch_plans(self.plans)
         for agent in (old, new):
             if agent is not None:
                 self.index.touch(agent.name.lower())
 
     def _index_message(self, old: Message | None, new: Message | None) -> None:
-        if old is not None:
-            self._inboxes[mailbox(old.to)].discard(old.id)
-            if old.about is not None and old.state == "waiting":
-                self._about[old.about].discard(old.id)
-                if not self._about[old.about]:
-                    del self._about[old.about]
-        if new is not None and not new.over:
-            self._inboxes[mailbox(new.to)].add(new.id)
-            if new.about is not None and new.state == "waiting":
-                self._about[new.about].add(new.id)
+        self.mail.replace(old, new)
+        either = new or old
+        if either is not None and either.sort == QUESTION:
+            self.index.touch_plan_of(either.task)
 
 
-def mailbox(name: str) -> str:
-    """The key of a mailbox: `conductor` and `supervisor` are one."""
-    lowered = name.lower()
-    return "conductor" if lowered in MAILBOXES else lowered
+def _is_there(agent: Agent) -> tuple[object, ...]:
+    """What says which plans an agent can go on with: see `conductor/plans.py`."""
+    return agent.available, agent.name, agent.role, agent.tags, agent.cli

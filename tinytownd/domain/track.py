@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from tinytownd.domain.plan import Plan
@@ -27,7 +28,8 @@ class TrackedPlan(Record):
     is why it was, as a whole, until a task of it goes on. `asked` counts how often an agent that
     owns it was asked to mend it. `tokens` and `cost_usd` are what its
     rounds used so far; `allowance` says how many times its budget it may use. `told` counts how
-    often the conductor's agent was asked about it.
+    often the conductor's agent was asked about it. `archived` counts, by state, its tasks that were
+    put away (but for groups), `archived_pushed` those of them that a plan file brought.
     """
 
     kind: ClassVar[str] = "plans"
@@ -47,6 +49,8 @@ class TrackedPlan(Record):
     cost_usd: float = 0.0
     allowance: float = 1.0
     told: int = 0
+    archived: Mapping[str, int] = field(default_factory=dict)
+    archived_pushed: int = 0
 
     @property
     def order(self) -> int:

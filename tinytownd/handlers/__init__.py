@@ -2,6 +2,7 @@
 
 from tinytownd.handlers import (
     agents,
+    archive,
     attach,
     backlog,
     backup,
@@ -21,6 +22,7 @@ from tinytownd.handlers import (
 
 __all__ = [
     "agents",
+    "archive",
     "attach",
     "backlog",
     "backup",

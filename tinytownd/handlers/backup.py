@@ -60,8 +60,11 @@ async def take(ctx: Context) -> bytes:
 
     meta, records, last = await store.read(look)
     events = [text async for text in store.events_until(last)]
+    # What is put away meanwhile was at hand then.
+    there = {(one.kind, one.id) for one in records}
+    archived = [one async for one in store.archive.everything() if (one.kind, one.id) not in there]
     about = {"created_at": views.iso(wire.now_ms()) or "", "command": ctx.command}
-    raw = await asyncio.to_thread(saves.encode, meta, records, events, about)
+    raw = await asyncio.to_thread(saves.encode, meta, records, events, about, archived)
     if len(raw) > saves.MAX_SAVE_BYTES:
         raise Conflict(f"the town is too large for a save: {len(raw) // 2**20} MiB")
     return raw
@@ -91,6 +94,7 @@ def check_empty(town: Town) -> None:
         "task": len(town.tasks),
         "message": len(town.messages),
         "round": len(town.rounds),
+        "archived task": sum(town.meta.archived.values()),
     }
     there = [f"{n} {noun}" + "s" * (n > 1) for noun, n in counts.items() if n]
     if there:
@@ -104,11 +108,13 @@ def bring_in(town: Town, held: Save, actor: str) -> None:
     """Makes an empty town what a save tells of, at rest: nothing of it runs here."""
     mine, saved = town.meta, held.meta
     numbers = {name: max(getattr(mine, name), getattr(saved, name)) for name in _SEQUENCES}
-    for record in held.records:
+    for record in (*held.records, *held.archived):
         numbers[record.kind] = max(numbers[record.kind], record.order)
-    town.put(mine.but(conducting=saved.conducting, **numbers))
+    town.put(mine.but(conducting=saved.conducting, archived=saved.archived, **numbers))
     for record in sorted(held.records, key=lambda one: one.order):
         town.put(record)
+    for record in held.archived:
+        town.archive(record)
     town.change.events += held.events
     come_to_rest(town)
     about = f"{held.header['town']}, as it was at {held.header['created_at']}"

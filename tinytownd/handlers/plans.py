@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from tinytownd import planfile
-from tinytownd.domain import tracking
-from tinytownd.domain.names import ROLE
+from tinytownd.domain import retention, tracking
+from tinytownd.domain.names import ROLE, check_name
 from tinytownd.domain.plan import Plan, PlanTask, find_warnings, is_group, owner, waits_for, waves
 from tinytownd.domain.task import Task
 from tinytownd.domain.town import Town
-from tinytownd.domain.track import MAIN, in_town, unscoped
+from tinytownd.domain.track import MAIN, in_town, scoped, unscoped
 from tinytownd.handlers import views
+from tinytownd.handlers.archive import Away, away
 from tinytownd.handlers.pushing import (
     Push,
+    away_as_it_is,
+    count_away,
     is_gone,
     leave,
     push_one,
@@ -20,7 +23,7 @@ from tinytownd.handlers.pushing import (
     refuse_taken_ids,
     was_dropped,
 )
-from tinytownd.handlers.registry import Answer, Context, verb
+from tinytownd.handlers.registry import Answer, Context, Decision, verb
 
 
 @verb("plan.check", "read")
@@ -55,8 +58,8 @@ def _wave_task(task: PlanTask, plan: Plan) -> dict[str, object]:
     }
 
 
-@verb("plan.push", "write")
-def push(
+@verb("plan.push", "prepare")
+async def push_file(
     ctx: Context,
     *,
     text: str,
@@ -64,23 +67,48 @@ def push(
     prune: bool = False,
     adopt_status: bool = False,
     propose: bool = False,
-) -> Answer:
+) -> Decision:
     """Brings the town's plan to what the file says; what has started stays as it is.
 
     One that is proposed waits until a person has approved of it.
     """
+    check_name(plan, "plan's name")
+    parsed = planfile.parse(text)
+    there = ctx.town.find_plan(plan)
+    known = await away(ctx, in_town(parsed, there.id if there else plan))
+    flags = {"prune": prune, "adopt_status": adopt_status, "propose": propose}
+    return lambda ctx: push(ctx, parsed, plan, known, **flags)
+
+
+def push(
+    ctx: Context,
+    parsed: Plan,
+    plan: str,
+    known: Away,
+    *,
+    prune: bool = False,
+    adopt_status: bool = False,
+    propose: bool = False,
+) -> Answer:
+    """The same with a file that was read, and what is `known` of its tasks in the archive."""
     town = ctx.town
     tracked = tracking.track(town, plan, ctx.speaker.name)
-    name, told = tracked.id, in_town(planfile.parse(text), tracked.id)
-    refuse_taken_ids(town, told)
+    name, told = tracked.id, in_town(parsed, tracked.id)
+    gone_by = {one: task for one, task in known.tasks.items() if not was_dropped(task)}
+    refuse_taken_ids(town, told, known.tasks)
     refuse_shells(town, told)
-    refuse_commands(ctx, told)
+    refuse_commands(ctx, told, known.tasks)
+    retention.bring_back(town, known.back)
     if propose:
         tracking.propose(town, tracked)
     describe(town, name, told.description or None)
     done = Push()
     for definition in told.tasks:
-        push_one(ctx, name, (told, definition), done, adopt=adopt_status)
+        if definition.id in gone_by and definition.id not in town.tasks:
+            away_as_it_is(definition, told, gone_by[definition.id], done)
+        else:
+            push_one(ctx, name, (told, definition), done, adopt=adopt_status)
+    count_away(town, name, told, gone_by)
     gone = [t for t in town.tasks.values() if is_gone(t, name, told)]
     pruned = [task.id for task in gone if leave(ctx, task, prune=prune)]
     done.removed += [task.id for task in gone]
@@ -90,7 +118,10 @@ def push(
     if town.plans[name].proposed:
         tracking.ask_for(town, town.plans[name], ctx.speaker.name, anew=changed)
     return lambda: {
-        **{what: [_told(town, one, what) for one in ids] for what, ids in vars(done).items()},
+        **{
+            what: [_told(town.tasks.get(one) or gone_by[one], what) for one in ids]
+            for what, ids in vars(done).items()
+        },
         "plan": views.plan(town, name),
     }
 
@@ -101,10 +132,9 @@ def describe(town: Town, name: str, description: str | None) -> None:
         town.put(town.plans[name].but(description=description))
 
 
-def _told(town: Town, task_id: str, what: str) -> dict[str, object]:
-    task = town.tasks[task_id]
+def _told(task: Task, what: str) -> dict[str, object]:
     why = {"kept": _why_kept(task), "removed": "not in the file any more"}.get(what)
-    return {"id": task_id, "state": task.state, "why": why}
+    return {"id": task.id, "state": task.state, "why": why}
 
 
 def _why_kept(task: Task) -> str:
@@ -120,20 +150,26 @@ def _why_kept(task: Task) -> str:
     return f"{why}; to have it tried again as it is there: {way}"
 
 
-@verb("plan.pull", "read")
-def pull(ctx: Context, *, text: str, plan: str = MAIN, all: bool = False) -> dict[str, object]:
+@verb("plan.pull", "query")
+async def pull(
+    ctx: Context, *, text: str, plan: str = MAIN, all: bool = False
+) -> dict[str, object]:
     """The file's text with states, agents and results of its plan; `all` appends what it lacks.
 
     That is the rest of the plan, and for `tasks.toml` also what is of no plan. What was pruned or
     rejected is not appended: pushed again, it would come back.
     """
-    town = ctx.town
+    town, archive = ctx.town, ctx.host.store.archive
     name = MAIN if plan == MAIN else town.plan(plan).id
-    own = [task for task in town.tasks.values() if task.plan == name]
+    put_away = await archive.tasks(scoped(name, one) for one in planfile.ids(text))
+    if all:
+        put_away |= {one.id: one async for one in archive.newest() if one.plan in (name, None)}
+    tasks = put_away | town.tasks
+    own = [task for task in tasks.values() if task.plan == name]
     states = {one.id: one for one in (state_of(task, name) for task in own)}
     extra: list[PlanTask] = []
     if all:
-        loose = [t for t in town.tasks.values() if t.plan is None and name == MAIN]
+        loose = [t for t in tasks.values() if t.plan is None and name == MAIN]
         kept = (t for t in (*own, *loose) if not was_dropped(t) and t.gate_of is None)
         extra = [state_of(task, name) for task in sorted(kept, key=lambda one: one.seq)]
     written, changed = planfile.update(text, states, extra)

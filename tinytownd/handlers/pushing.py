@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,6 +45,27 @@ class Push:
     def summary(self) -> str:
         """One line: how many of each, where there are any."""
         return ", ".join(f"{len(ids)} {what}" for what, ids in vars(self).items() if ids)
+
+
+def away_as_it_is(definition: PlanTask, plan: Plan, task: Task, done: Push) -> None:
+    """A task that is in the archive is over and stays so; one that never ran may come anew."""
+    same = is_same(task, fields_of(plan, definition))
+    (done.unchanged if same else done.kept).append(task.id)
+
+
+def count_away(town: Town, name: str, plan: Plan, away: Mapping[str, Task]) -> None:
+    """Of the tasks in the archive, those count as the plan's that its file has: see `leave`."""
+    tracked = town.plans[name]
+    mine = [
+        task
+        for task in away.values()
+        if task.id not in town.tasks and task.id in plan.by_id and task.plan == name
+        if not task.group
+    ]
+    states = Counter(task.state for task in mine)
+    if tracked.archived and states != tracked.archived:
+        pushed = sum(task.digest is not None for task in mine)
+        town.put(tracked.but(archived=dict(states), archived_pushed=pushed))
 
 
 def push_one(
@@ -166,16 +189,16 @@ def leave(ctx: Context, task: Task, *, prune: bool) -> bool:
     return False
 
 
-def refuse_commands(ctx: Context, plan: Plan) -> None:
+def refuse_commands(ctx: Context, plan: Plan, away: Mapping[str, Task]) -> None:
     """An agent that is held to less than everything gives no task a command: raises `BadInput`."""
     for task in plan.tasks:
-        there = ctx.town.tasks.get(task.id)
+        there = ctx.town.tasks.get(task.id) or away.get(task.id)
         known = (None, there.run, there.check) if there is not None else (None,)
         if not {task.run, check_of(task, plan)} <= set(known):
             refuse_command(ctx, task.id)
 
 
-def refuse_taken_ids(town: Town, plan: Plan) -> None:
+def refuse_taken_ids(town: Town, plan: Plan, away: Mapping[str, Task]) -> None:
     """Raises `PlanError` for ids that other tasks from the command line have.
 
     One with the same description is that task, as `tt sync pull --all` wrote it: it joins the plan.
@@ -187,7 +210,7 @@ def refuse_taken_ids(town: Town, plan: Plan) -> None:
             "choose another id",
         ).to_json()
         for task in plan.tasks
-        if (there := town.tasks.get(task.id)) is not None
+        if (there := town.tasks.get(task.id) or away.get(task.id)) is not None
         and there.digest is None
         and there.description != task.description
     ]

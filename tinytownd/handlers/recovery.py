@@ -12,11 +12,12 @@ from tinytownd.domain import gates, questions
 from tinytownd.domain.agent import Agent
 from tinytownd.domain.errors import BadInput, Conflict
 from tinytownd.domain.lines import lines_of
+from tinytownd.domain.mailboxes import mailbox
 from tinytownd.domain.message import CONDUCTOR, PERSON, Message, Round
 from tinytownd.domain.names import BACKLOG, ROLE
 from tinytownd.domain.rules import first_line
 from tinytownd.domain.task import Task
-from tinytownd.domain.town import Town, mailbox
+from tinytownd.domain.town import Town
 from tinytownd.domain.track import TrackedPlan
 from tinytownd.handlers import views
 from tinytownd.handlers.agents import want
@@ -218,9 +219,12 @@ def reset(ctx: Context, *, agents_only: bool = False) -> Answer:
         town.event("conductor.stopped", ctx.speaker.name)
     for record in gone:
         town.drop(record)
+    counts = Counter(record.kind for record in gone)
+    if not agents_only:
+        counts[Task.kind] += sum(town.meta.archived.values())
+        town.empty_archive()
     off: dict[str, Any] = {} if agents_only else {"conducting": False}
     town.put(town.meta.but(cleared=town.meta.rounds, **off))
-    counts = Counter(record.kind for record in gone)
     told = ", ".join(f"{counts[kind]} {kind}" for kind in KINDS)
     town.event("town.reset", ctx.speaker.name, text=told)
     town.wake(None)

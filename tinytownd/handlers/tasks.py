@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
-from tinytownd.domain import gates, names, rules, tracking
+from tinytownd.domain import gates, names, retention, rules, tracking
 from tinytownd.domain.errors import BadInput, Conflict, Fenced, NotFound
 from tinytownd.domain.join import ALL, HOLD, check_failures, check_join
 from tinytownd.domain.names import BACKLOG, check_priority, check_tag, check_text
@@ -13,6 +13,7 @@ from tinytownd.domain.task import STATES, Task
 from tinytownd.domain.town import Town
 from tinytownd.domain.track import scoped
 from tinytownd.handlers import views
+from tinytownd.handlers.archive import coming_back, task_or_archived
 from tinytownd.handlers.gating import wanted
 from tinytownd.handlers.owners import (
     Owner,
@@ -23,7 +24,7 @@ from tinytownd.handlers.owners import (
     taken_back,
     taker,
 )
-from tinytownd.handlers.registry import Answer, Context, verb
+from tinytownd.handlers.registry import Answer, Context, Decision, verb
 
 
 def shown(town: Town, task_id: str) -> Answer:
@@ -102,12 +103,22 @@ def with_owner(town: Town, task_id: str) -> Answer:
     return answer
 
 
-@verb("task.show", "read")
-def show(ctx: Context, *, task: str) -> dict[str, object]:
-    """One task with its rounds."""
-    found = ctx.town.task(task)
-    rounds = [views.round_(ctx.town, r) for r in ctx.town.rounds.values() if r.task == found.id]
-    return {"task": views.task(ctx.town, found), "rounds": rounds}
+@verb("task.show", "query")
+async def show(ctx: Context, *, task: str) -> dict[str, object]:
+    """One task with its rounds, at hand or in the archive."""
+    found = await task_or_archived(ctx, task)
+    before = await ctx.host.store.archive.rounds_of(found) if may_have_more(ctx.town, found) else []
+    rounds = [*before, *(one for one in ctx.town.rounds.values() if one.task == found.id)]
+    return {
+        "task": views.task(ctx.town, found),
+        "rounds": [views.round_(ctx.town, one) for one in rounds],
+    }
+
+
+def may_have_more(town: Town, task: Task) -> bool:
+    """Whether rounds of the task may have been put away: it is older than those at hand."""
+    first = next(iter(town.rounds.values()), None)
+    return town.meta.cleared > 0 and (first is None or task.created_at <= first.started_at)
 
 
 @verb("task.list", "read")
@@ -223,10 +234,20 @@ def cancel(ctx: Context, *, task: str, cascade: bool = False) -> Answer:
     return lambda: {"tasks": [views.task(town, town.tasks[one]) for one in gone]}
 
 
-@verb("task.retry", "write")
-def retry(ctx: Context, *, task: str) -> Answer:
-    """A failed or cancelled task is tried again, from its first attempt."""
-    found = ctx.town.task(task)
+@verb("task.retry", "prepare")
+async def retry(ctx: Context, *, task: str) -> Decision:
+    """A failed or cancelled task is tried again, from its first attempt; also an archived one."""
+    back = await coming_back(ctx, task)
+
+    def decide(ctx: Context) -> Answer:
+        retention.bring_back(ctx.town, back)
+        return try_again(ctx, ctx.town.task(task))
+
+    return decide
+
+
+def try_again(ctx: Context, found: Task) -> Answer:
+    """The task goes on from its first attempt; raises `Conflict`, `IllegalTransition`."""
     if found.group:
         raise Conflict(f"{found.id} is a group", hint="retry the task within it that failed")
     gates.check_retry(ctx.town, found)

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Set
 from tinytownd.conductor.schedule import held_by_failure
 from tinytownd.domain import budgets, gates, questions
 from tinytownd.domain.errors import BadInput
-from tinytownd.domain.message import Message
-from tinytownd.domain.task import Task
+from tinytownd.domain.message import QUESTION, Message
+from tinytownd.domain.task import FINISHED, Task
 from tinytownd.domain.town import Town
 from tinytownd.handlers import views
 from tinytownd.handlers.registry import Context, verb
@@ -87,6 +87,8 @@ def came_to(town: Town, task: Task | None, names: Set[str] | None) -> list[Task]
 
 def asked_about(town: Town, task: Task | None, names: Set[str]) -> Iterator[Message]:
     """The open questions that hold up a task, or these agents; without either, all."""
+    if not town.waiting[QUESTION]:
+        return iter(())  # this is asked after every change, and there may be thousands of tasks
     subjects = {budgets.DAY, *(f"{budgets.ABOUT}agent:{name}" for name in names)}
     todo, seen = [task] if task is not None else [], set[str]()
     while todo:
@@ -123,7 +125,7 @@ def retrying(town: Town, name: str) -> bool:
 
 def starts(town: Town, name: str) -> bool:
     """Whether a message waits that starts a round."""
-    return any(one.state == "waiting" and one.starts_round for one in town.inbox(name))
+    return town.mail.starting(name) > 0
 
 
 def busy_town(town: Town) -> bool:
@@ -133,9 +135,9 @@ def busy_town(town: Town) -> bool:
     """
     if any(a.round is not None or starts(town, a.name) for a in town.agents.values()):
         return True
-    stuck = held_by_failure(town)
-    open_ = (task for task in town.tasks.values() if not task.finished and not task.group)
-    return any(task.id not in stuck for task in open_)
+    open_ = sum(count for state, count in town.index.states.items() if state not in FINISHED)
+    stuck = (town.tasks[task] for task in (held_by_failure(town) if open_ else ()))
+    return open_ > sum(not task.finished and not task.group for task in stuck)
 
 
 def failed(town: Town, owners: Set[str] | None) -> list[Task]:

@@ -19,6 +19,11 @@ from tinytownd.planfile.read import read
 Edit = tuple[int, int, str]
 
 
+def ids(text: str) -> list[str]:
+    """The ids of a file's tasks; raises `PlanError` for a text that cannot be read."""
+    return [task.id for task in read(text, may_be_empty=True)[0].tasks]
+
+
 def update(
     text: str, states: Mapping[str, PlanTask], extra: Sequence[PlanTask] = ()
 ) -> tuple[str, list[str]]:

@@ -30,8 +30,10 @@ log = structlog.get_logger(__name__)
 BLOCK_MS = 2_000
 #: Entries a read.
 BATCH = 100
-#: How often streams are looked at for poison that no read tells of, in seconds.
-LOOK_SECONDS = 5.0
+#: How often streams are looked at for what no read tells of, in seconds: poison, and entries that
+#: went to a connection that was lost. A server may serve a lost one until its blocking read is
+#: over: so soon after a new connection, too.
+LOOK_SECONDS, SOON_SECONDS = 60.0, 5.0
 #: Levels of objects and lists in a command's arguments; verbs take no more than a list.
 MAX_DEPTH = 20
 #: Clocks differ: so far ahead of ours an id may have been made, and so much of the done record's
@@ -44,13 +46,18 @@ LATEST_MS = 4_102_444_800_000
 
 @dataclass(frozen=True)
 class Command:
-    """A command that can be carried out, and where it came from."""
+    """A command that can be carried out, and where it came from.
+
+    It may have been carried out before: the done record tells.
+    """
 
     entry: Entry
     verb: str
     args: dict[str, Any]
     expires_at: int
     directory: str = ""
+    #: Of its arguments as they came, in characters.
+    size: int = 0
 
 
 def parse(stream: str, entry_id: str, fields: dict[str, str]) -> Command:
@@ -67,7 +74,8 @@ def parse(stream: str, entry_id: str, fields: dict[str, str]) -> Command:
     if not -AHEAD_MS <= now - made <= wire.DONE_SECONDS * 1000 - AHEAD_MS:
         raise BadInput("the command's id is not of this day", hint="send it again with a new id")
     try:
-        args = _decode(fields.get("args", "{}"))
+        text = fields.get("args", "{}")
+        args = _decode(text)
         expires_at = min(int(fields.get("expires_at", "0")), now + wire.DONE_SECONDS * 1000)
     except (ValueError, RecursionError):
         raise BadInput("the command's arguments are not JSON") from None
@@ -78,7 +86,8 @@ def parse(stream: str, entry_id: str, fields: dict[str, str]) -> Command:
     if expires_at < now:
         raise TimedOut("the command came too late", hint="send it again")
     entry = Entry(stream, entry_id, command, town, agent)
-    return Command(entry, fields.get("verb", ""), args, expires_at, fields.get("dir", ""))
+    directory = fields.get("dir", "")
+    return Command(entry, fields.get("verb", ""), args, expires_at, directory, len(text))
 
 
 def _decode(text: str) -> object:
@@ -139,12 +148,13 @@ class CommandReader:
         """The command was answered."""
         self._in_flight.discard((command.entry.stream, command.entry.entry))
 
-    async def again(self, command: Command) -> None:
-        """The command could not be carried out for now: delivers it once more."""
-        self.finished(command)
-        if command.entry.stream in self._cursors:
-            self._cursors[command.entry.stream] = "0"
-            await self._interrupt()
+    async def again(self, *commands: Command) -> None:
+        """The commands could not be carried out for now: delivers them once more."""
+        for command in commands:
+            self.finished(command)
+            if command.entry.stream in self._cursors:
+                self._cursors[command.entry.stream] = "0"
+        await self._interrupt()
 
     async def check(self, streams: Sequence[str]) -> list[str]:
         """Mends those of the streams after whose last id hardly another one can come; which."""
@@ -225,7 +235,6 @@ class CommandReader:
     async def _take(
         self, asked: dict[str, str], found: dict[str, list[tuple[str, dict[str, str]]]]
     ) -> None:
-        commands: list[Command] = []
         for stream, entries in found.items():
             # Not where the stream was set back while it was being read.
             if asked[stream] != ">" and self._cursors.get(stream) == asked[stream]:
@@ -234,30 +243,16 @@ class CommandReader:
                 if _beyond(entry_id):
                     self._look_at = 0.0
                 if (stream, entry_id) not in self._in_flight:
-                    commands += await self._accept(stream, entry_id, fields or {})
-        await self._hand_on(commands)
+                    await self._accept(stream, entry_id, fields or {})
 
-    async def _accept(self, stream: str, entry_id: str, fields: dict[str, str]) -> list[Command]:
+    async def _accept(self, stream: str, entry_id: str, fields: dict[str, str]) -> None:
         try:
             command = parse(stream, entry_id, fields)
         except TownError as error:
             await self._refuse(stream, entry_id, fields.get("id", ""), error)
-            return []
-        return [command]
-
-    async def _hand_on(self, commands: list[Command]) -> None:
-        """Answers again what was answered before, and delivers the rest."""
-        if not commands:
             return
-        pipe = self._client.pipeline(transaction=False)
-        for command in commands:
-            pipe.get(command.entry.done_key)
-        for command, known in zip(commands, await pipe.execute(), strict=True):
-            if known is None:
-                self._in_flight.add((command.entry.stream, command.entry.entry))
-                await self._hand_over(command)
-            else:
-                await answer(self._client, command.entry, known)
+        self._in_flight.add((stream, entry_id))
+        await self._hand_over(command)
 
     async def _hand_over(self, command: Command) -> None:
         """A command that brings us down must not do so again at every start: it is refused."""
@@ -306,6 +301,7 @@ class CommandReader:
             self._cursors[stream] = "0"
 
     async def _start_over(self) -> None:
+        self._look_at = asyncio.get_running_loop().time() + SOON_SECONDS
         for stream in list(self._cursors):
             await self._make_group(stream)
             if stream in self._cursors:

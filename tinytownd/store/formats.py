@@ -2,7 +2,8 @@
 
 A town carries the number of its format; one without was written before there was a number. A
 step gets all records as JSON objects and returns them as the next format has them: pure, so that a
-town and a save are brought up alike. Nobody reads a format that is newer than it knows.
+town and a save are brought up alike; so is a chunk of the archive, which has one kind of records.
+Nobody reads a format that is newer than it knows.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from tinytownd.domain.town import Meta
 from tinytownd.domain.track import MAIN, TrackedPlan
 
 #: The format that this version writes.
-FORMAT = 2
+FORMAT = 3
 #: Kind → the records of that kind as JSON objects; the town's own is the one of kind `town`.
 Rows = Mapping[str, list[dict[str, Any]]]
 RECORDS: dict[str, type[Record]] = {
@@ -44,8 +45,9 @@ def _plans_are_records(rows: Rows) -> Rows:
     return {**rows, Meta.kind: [{**meta, "plans": 1}], TrackedPlan.kind: [plan]}
 
 
-#: From each format to the next. From 0 to 1 nothing but the number came.
-STEPS: dict[int, Callable[[Rows], Rows]] = {0: _as_it_was, 1: _plans_are_records}
+#: From each format to the next. From 0 to 1 nothing but the number came; with 3, the archive did,
+#: and one who does not know it would do again what is in there.
+STEPS: dict[int, Callable[[Rows], Rows]] = {0: _as_it_was, 1: _plans_are_records, 2: _as_it_was}
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,11 @@ def brought_up(rows: Rows, written: int) -> Rows:
     for number in range(written, FORMAT):
         rows = STEPS[number](rows)
     return rows
+
+
+def chunk(rows: Rows, written: int) -> Rows:
+    """The same for some records apart from their town, as the archive has them: since format 3."""
+    return brought_up({kind: rows.get(kind, []) for kind in RECORDS}, max(written, 3))
 
 
 def check(written: int, what: str = "this town", known: int | None = None) -> None:

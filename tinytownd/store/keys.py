@@ -8,6 +8,8 @@ ever enters a key: names, task ids and texts are fields and values.
 | `tt:{id}:town` | hash: revision, tx, meta, format | daemon | the town's |
 | `tt:{id}:agents`, `:tasks`, `:messages`, `:rounds` | hash: id → JSON | daemon | the town's |
 | `tt:{id}:plans` | hash: id → JSON | daemon | the town's |
+| `tt:{id}:archive` | hash: chunk → records, as `archive.py` packs them | daemon | the town's |
+| `tt:{id}:archived` | hash: id of a task in there → chunk | daemon | the town's |
 | `tt:{id}:events` | stream: event | daemon | the last 100,000, about |
 | `tt:{id}:commands` | stream: a command's fields | people | until answered |
 | `tt:{id}:commands:<agent id>` | the same | that agent | until answered |
@@ -41,6 +43,16 @@ def town_key(town: str) -> str:
 def records_key(town: str, kind: str) -> str:
     """The hash of all records of a kind: id → JSON."""
     return f"tt:{{{town}}}:{kind}"
+
+
+def archive_key(town: str) -> str:
+    """The hash of what was put away: a chunk's name → its records."""
+    return f"tt:{{{town}}}:archive"
+
+
+def archived_key(town: str) -> str:
+    """The hash of the tasks that were put away: id → the name of the chunk."""
+    return f"tt:{{{town}}}:archived"
 
 
 def wake_channel(town: str, agent: str) -> str:

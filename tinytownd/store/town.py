@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -19,20 +19,21 @@ import structlog
 from redis.exceptions import ResponseError
 
 from tinytownd import wire
-from tinytownd.domain.agent import Agent
+from tinytownd.domain.change import Change
 from tinytownd.domain.errors import NotFound, TownError, Unavailable
 from tinytownd.domain.policy import Policy
-from tinytownd.domain.record import Record
-from tinytownd.domain.town import Change, Meta, Town
+from tinytownd.domain.town import Meta, Town
 from tinytownd.redact import encode_error
 from tinytownd.store import formats, keys
+from tinytownd.store.archive import Archive
+from tinytownd.store.commit import Committer, Replies, dump
 from tinytownd.store.patience import LOST, patiently
-from tinytownd.store.replies import Entry, answer, read_script
+from tinytownd.store.replies import Entry, answer
 
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
-#: About as many events as a town keeps; XADD trims whole nodes.
-MAX_EVENTS = 100_000
+#: What a command decides: it returns what to answer once the town has settled.
+Decide = Callable[[Town], Callable[[], dict[str, object]]]
 EVENTS_A_READ = 2_000
 
 
@@ -64,6 +65,7 @@ class TownStore:
     ) -> None:
         self.id = town_id
         self.last_event = "0-0"
+        self.archive = Archive(client, town_id)
         #: Is told the events of a change once it is written; must not wait, nor raise.
         self.heard: Callable[[list[dict[str, object]]], None] = lambda _: None
         self._client = client
@@ -75,7 +77,7 @@ class TownStore:
         #: Decisions under way.
         self._attempts: list[Attempt] = []
         self._watchers: set[asyncio.Event] = set()
-        self._commit = client.register_script(read_script("commit"))
+        self._commit = Committer(client, town_id)
 
     async def create(self, meta: Meta) -> None:
         """Writes a new town; one that is there already stays as it is."""
@@ -83,7 +85,7 @@ class TownStore:
         if await self._client.hexists(key, "meta"):
             return
         # At once: half of a new town would be taken for an old one.
-        fields: Any = {"meta": _dump(meta), "revision": "0", "format": str(formats.FORMAT)}
+        fields: Any = {"meta": dump(meta), "revision": "0", "format": str(formats.FORMAT)}
         await self._client.hset(key, mapping=fields)
 
     async def load(self) -> Town:
@@ -143,7 +145,7 @@ class TownStore:
             town.put(record)
         town.change.records.update(dict.fromkeys(found.gone))
         town.event("town.migrated", "daemon", text=f"format {written} to {formats.FORMAT}")
-        if not await self._write(town, _transaction_id(), None, ""):
+        if await self._write(town, town.change, _transaction_id()) != "done":
             raise Unavailable("something else writes this town", hint="tt daemon status")
 
     async def reread(self) -> bool:
@@ -184,12 +186,10 @@ class TownStore:
         finally:
             self._attempts.remove(attempt)
 
-    async def execute(
-        self, entry: Entry, decide: Callable[[Town], Callable[[], dict[str, object]]]
-    ) -> None:
+    async def execute(self, entry: Entry, decide: Decide) -> None:
         """Carries out one command: state, events, reply and acknowledgement in one step.
 
-        `decide` returns what to answer once the town has settled. A refusal is an answer too.
+        A refusal is an answer too.
         Raises what redis-py raises when the server is away: the entry then is still pending.
         """
         async with self._lock:
@@ -200,9 +200,46 @@ class TownStore:
             except TownError as error:
                 await self.answer(entry, encode_error(entry.command, error))
 
+    async def execute_all(self, commands: Sequence[tuple[Entry, Decide]]) -> bool:
+        """Carries out commands one after the other, and writes them together, in one step.
+
+        False: nothing was done, and each is to be carried out by itself. One of them was done
+        before, or the town is not the one in memory. Raises what `execute` raises, and what a
+        decision raises that is no refusal: then nothing was done, either.
+        """
+        async with self._lock:
+            town = self._town
+            if town is None:
+                return False
+            town.now, town.policy = wire.now_ms(), self._policy()
+            change, replies = Change(), []
+            try:
+                for entry, decide in commands:
+                    replies.append((entry, self._outcome(town, entry, decide)))
+                    change.add(town.next_change())
+            except BaseException:
+                town.rollback(all_changes=True)
+                raise
+            return await self._write(town, change, _transaction_id(), replies) == "done"
+
+    def _outcome(self, town: Town, entry: Entry, decide: Decide) -> str:
+        """The reply to a command that is decided; a refusal leaves the town as it was."""
+        try:
+            answer = decide(town)
+            self._settle(town)
+        except TownError as refusal:
+            town.rollback()
+            return encode_error(entry.command, refusal)
+        return _reply(entry.command, answer)
+
     async def answer(self, entry: Entry, reply: str, *, life: int = wire.DONE_SECONDS) -> None:
         """Answers a command that changed nothing."""
         await answer(self._client, entry, reply, life=life)
+
+    async def reply_to(self, entry: Entry) -> str | None:
+        """The reply to a command that was carried out before."""
+        known = await self._client.get(entry.done_key)
+        return str(known) if known is not None else None
 
     async def changed(self) -> None:
         """Returns after the next change to the town."""
@@ -234,6 +271,7 @@ class TownStore:
         """Deletes everything that the store knows of the town."""
         town = self._town or await self.load()
         names = [keys.town_key(self.id), keys.events_key(self.id), keys.commands_key(self.id)]
+        names += [keys.archive_key(self.id), keys.archived_key(self.id)]
         names += [keys.records_key(self.id, kind) for kind in keys.RECORD_KINDS]
         names += [keys.commands_key(self.id, agent) for agent in town.agents]
         await self._client.delete(*names)
@@ -256,65 +294,52 @@ class TownStore:
                 raise
             tx = _transaction_id()
             attempt.results[tx] = result
-            if await self._write(town, tx, entry, reply):
+            how = await self._write(town, town.change, tx, [(entry, reply)] if entry else [])
+            if how == "known":
+                raise AlreadyAnswered
+            if how == "done":
                 return result
         raise Unavailable("something else writes this town", hint="tt daemon status")
 
-    async def _write(self, town: Town, tx: str, entry: Entry | None, reply: str) -> bool:
-        """Writes the change under way; False: it was decided on an old revision."""
-        change = town.change
-        if not change and entry is None:
+    async def _write(self, town: Town, change: Change, tx: str, replies: Replies = ()) -> str:
+        """Writes what is decided: "done". "known": it was done before; "stale": on another town."""
+        if not change and not replies:
             town.commit()
-            return True
+            return "done"
         try:
-            status, last = await self._send(change, tx, entry, reply)
+            how, told = await self._commit.write(
+                self._revision, tx if change else "", change, replies
+            )
+        except TownError:
+            town.rollback(all_changes=True)
+            raise
         except ResponseError as error:
-            town.rollback()
+            town.rollback(all_changes=True)
             raise Unavailable(
                 f"Redis refused to write: {error}", hint="free memory or disk, then try again"
             ) from error
         except BaseException:
             self._town = None
             raise
-        if status == "known":
-            self._town = None  # it may have been written late, behind our reading
-            raise AlreadyAnswered
-        if status == "stale":
-            self._town = None
-            return False
+        if how == "done":
+            self._written(town, change, told)
+        elif told == self._revision:
+            town.rollback(all_changes=True)
+        else:
+            self._town = None  # what was known may have been written late, behind our reading
+        return how
+
+    def _written(self, town: Town, change: Change, last_event: str) -> None:
         town.commit()
-        self._revision = str(int(self._revision) + 1)
-        self.last_event = last or self.last_event
+        if change:
+            self._revision = str(int(self._revision) + 1)
+        self.last_event = last_event or self.last_event
         self._tell_watchers()
         self.heard(change.events)
-        return True
 
     def _tell_watchers(self) -> None:
         for watcher in self._watchers:
             watcher.set()
-
-    async def _send(
-        self, change: Change, tx: str, entry: Entry | None, reply: str
-    ) -> tuple[str, str]:
-        wakes = [keys.wake_channel(self.id, agent) for agent in sorted(change.wakes)]
-        about = [entry.done_key, entry.stream] if entry else []
-        status, last = await self._commit(
-            keys=[keys.town_key(self.id), keys.events_key(self.id), *about],
-            args=[
-                self._revision,
-                tx,
-                _text(list(_writes(self.id, change))),
-                _text([_text(event) for event in change.events]),
-                MAX_EVENTS,
-                reply,
-                wire.DONE_SECONDS,
-                entry.channel if entry else "",
-                entry.entry if entry else "",
-                keys.GROUP,
-                _text(wakes),
-            ],
-        )
-        return status, last
 
 
 def _transaction_id() -> str:
@@ -327,25 +352,3 @@ def _reply(command: str, answer: Callable[[], dict[str, object]]) -> str:
         return wire.encode_reply(command, answer())
     except TownError as refusal:
         return encode_error(command, refusal)
-
-
-def _writes(town: str, change: Change) -> Any:
-    for (kind, record_id), record in change.records.items():
-        if kind == Meta.kind and record is not None:
-            yield [
-                "HSET", keys.town_key(town), "meta", _dump(record), "format", str(formats.FORMAT)
-            ]  # fmt: skip
-        elif record is None:
-            yield ["HDEL", keys.records_key(town, kind), record_id]
-            if kind == Agent.kind:
-                yield ["DEL", keys.commands_key(town, record_id)]
-        else:
-            yield ["HSET", keys.records_key(town, kind), record_id, _dump(record)]
-
-
-def _dump(record: Record) -> str:
-    return _text(record.to_json())
-
-
-def _text(data: object) -> str:
-    return json.dumps(data, ensure_ascii=False, separators=(",", ":"))

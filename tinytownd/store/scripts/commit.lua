@@ -1,50 +1,63 @@
--- Writes one decision about a town, or nothing: records, events, the command's reply, wakes.
+-- Writes what was decided about a town, or nothing: records, events, replies to commands, wakes.
 --
--- KEYS  1 the town's hash   2 its events   3 the done record   4 the command stream
---       (3 and 4 for a command only: an ACL that allows our keys allows no empty one)
--- ARGV  1 the revision that the decision was made on     2 the transaction's id
---       3 writes: JSON list of {command, key, arguments…} 4 events: JSON list of texts
---       5 most events kept   6 reply   7 its life in seconds   8 its channel
---       9 the command's entry id   10 the consumer group   11 wakes: JSON list of channels
--- Returns {'done', last event id} | {'known', the first reply} | {'stale', the revision}.
+-- KEYS  1 the town's hash   2 its events   then for each command: its done record, its stream
+-- ARGV  1 the revision that was decided on   2 the transaction's id; empty where nothing changed
+--       3 most events kept   4 a reply's life in seconds   5 the consumer group
+--       6 to 8 how many there are of commands, writes and events; then these:
+--       commands: the entry's id, the reply, its channel
+--       writes: how many words, {command, key, arguments…}   events: a text
+--       and for the rest of it wakes: a channel
+-- Returns {'done', last event id} | {'known', the revision} | {'stale', the revision}.
+-- One command that was done before is answered again; of several, nothing is done.
 -- Lua does not roll back, so everything that can be refused is looked at before the first write.
 
--- pcall: the stream is others' to write, and what was done stays done when it is broken.
-local function answered(reply)
-  if KEYS[4] then
-    redis.pcall('XACK', KEYS[4], ARGV[10], ARGV[9])
-    redis.pcall('XDEL', KEYS[4], ARGV[9])
-    redis.call('PUBLISH', ARGV[8], reply)
-  end
-end
-
-if KEYS[3] then
-  local known = redis.call('GET', KEYS[3])
-  if known then
-    answered(known)
-    return {'known', known}
-  end
-end
-
+local HEAD = 8
+local commands, writes, events = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
 local revision = redis.call('HGET', KEYS[1], 'revision') or '0'
+
+-- pcall: the stream is others' to write, and what was done stays done when it is broken.
+local function answered(number, reply)
+  local stream, at = KEYS[2 + 2 * number], HEAD + 3 * number - 2
+  redis.pcall('XACK', stream, ARGV[5], ARGV[at])
+  redis.pcall('XDEL', stream, ARGV[at])
+  redis.call('PUBLISH', ARGV[at + 2], reply)
+end
+
+for number = 1, commands do
+  local known = redis.call('GET', KEYS[1 + 2 * number])
+  if known then
+    if commands == 1 then
+      answered(number, known)
+    end
+    return { 'known', revision }
+  end
+end
 if revision ~= ARGV[1] then
-  return {'stale', revision}
+  return { 'stale', revision }
 end
 redis.call('XLEN', KEYS[2])
 
-redis.call('HSET', KEYS[1], 'revision', string.format('%.0f', tonumber(revision) + 1), 'tx', ARGV[2])
-for _, write in ipairs(cjson.decode(ARGV[3])) do
-  redis.call(unpack(write))
+if ARGV[2] ~= '' then
+  local after = string.format('%.0f', tonumber(revision) + 1)
+  redis.call('HSET', KEYS[1], 'revision', after, 'tx', ARGV[2])
+end
+local at = HEAD + 3 * commands
+for _ = 1, writes do
+  local first = at + 2
+  at = at + 1 + tonumber(ARGV[at + 1])
+  redis.call(unpack(ARGV, first, at))
 end
 local last = ''
-for _, event in ipairs(cjson.decode(ARGV[4])) do
-  last = redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[5], '*', 'event', event)
+for _ = 1, events do
+  at = at + 1
+  last = redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[3], '*', 'event', ARGV[at])
 end
-if KEYS[3] then
-  redis.call('SET', KEYS[3], ARGV[6], 'EX', ARGV[7])
-  answered(ARGV[6])
+for number = 1, commands do
+  local reply = ARGV[HEAD + 3 * number - 1]
+  redis.call('SET', KEYS[1 + 2 * number], reply, 'EX', ARGV[4])
+  answered(number, reply)
 end
-for _, channel in ipairs(cjson.decode(ARGV[11])) do
-  redis.call('PUBLISH', channel, '1')
+for wake = at + 1, #ARGV do
+  redis.call('PUBLISH', ARGV[wake], '1')
 end
-return {'done', last}
+return { 'done', last }

@@ -1,0 +1,233 @@
+"""The front door of `tt`: the plain forms of the hot verbs, at little more than Python's own start.
+
+Most of what `tt` costs is what it imports. So what agents and scripts call all the time is read,
+sent and printed here, with next to no imports, and those of the printing while the daemon works.
+All else goes the long road: `app`, which is the parser of record. That is words that are not surely
+one of these forms, a daemon that does not run, refusals, silence. A command that was sent by then
+keeps its id, so that it happens once.
+"""
+
+from __future__ import annotations
+
+import _socket
+import sys
+
+from tinytown_cli import jsontext, whereabouts
+from tinytown_cli.options import AGENT_PATIENCE, INTERRUPTED, PATIENCE, chosen
+from tinytownd import wire
+from tinytownd.domain.errors import BAD_INPUT, OK, TownError
+
+TYPE_CHECKING = False  # see `jsontext`
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from typing import Any
+
+    Options = Mapping[str, tuple[str, str | None]]
+
+#: Seconds of silence after which the long road looks what is the matter.
+_QUIET_SECONDS = 1.0
+#: Characters of a word, at most; the limits of texts are in bytes, and the long road's to tell.
+_LONGEST = 100_000
+# What is not as it should be: the long road finds out, and tells.
+_ODD = (OSError, ValueError, LookupError, TypeError, TownError)
+# An option is a name and its value; None: the word that follows.
+_COMMON: Options = {
+    **dict.fromkeys(("-t", "--town"), ("-t", None)),
+    "--json": ("--json", "yes"),
+}
+
+
+class Form:
+    """A hot verb: what is sent, what shows the reply, its arguments in order, how many it needs."""
+
+    def __init__(
+        self,
+        verb: str,
+        show: str,
+        arguments: tuple[str, ...] = (),
+        needs: int = 0,
+        options: Options | None = None,
+    ) -> None:
+        self.verb, self.arguments, self.needs = verb, arguments, needs
+        self.options = {**_COMMON, **(options or {})}
+        self._module, _, self._show = show.partition(".")
+
+    def show(self) -> Callable[[Any], None]:
+        """The function that shows the reply, imported only now."""
+        module = __import__(f"tinytown_cli.{self._module}", fromlist=[self._show])
+        function: Callable[[Any], None] = getattr(module, self._show)
+        return function
+
+
+_SENDING: Options = {
+    "--reply-to": ("reply_to", None),
+    "--urgent": ("priority", "urgent"),
+    **{f"--{kind}": ("kind", kind) for kind in ("query", "info", "ack")},
+}
+_COMPLETING: Options = {"--result": ("result", None)}
+FORMS = {
+    "assign": Form("task.assign", "taskpage.assigned", ("agent", "text"), 2),
+    "send": Form("message.send", "mailpage.sent", ("to", "text"), 2, _SENDING),
+    "inbox": Form("message.inbox", "mailpage.inbox", ("agent",)),
+    "status": Form("town.status", "statuspage.shown"),
+    "task complete": Form("task.complete", "taskpage.completed", ("task",), 0, _COMPLETING),
+    "task current": Form("task.current", "taskpage.current", ("agent",)),
+}
+_GROUPS = ("", "task")
+
+
+class Asked:
+    """What was typed: the form, its arguments, and the options that every command has."""
+
+    def __init__(self, form: Form, args: dict[str, str]) -> None:
+        self.form, self.args = form, args
+        self.town, self.json = args.pop("-t", ""), bool(args.pop("--json", ""))
+
+
+def read(words: list[str]) -> Asked | None:
+    """What the words ask for; None where they are not surely one of the forms."""
+    if not all(map(_is_plain, words)):
+        return None
+    name, plain, rest = "", list[str](), iter(words)
+    form: Form | None = None
+    args: dict[str, str] = {}
+    for word in rest:
+        if word[0] == "-":
+            if not _take(word, rest, form.options if form else _COMMON, args):
+                return None
+        elif form:
+            plain.append(word)
+        elif name in _GROUPS:
+            name = f"{name} {word}".lstrip()
+            form = FORMS.get(name)
+    if form is None or not form.needs <= len(plain) <= len(form.arguments):
+        return None
+    return Asked(form, args | dict(zip(form.arguments, plain, strict=False)))
+
+
+def _is_plain(word: str) -> bool:
+    """Whether it is a text that can be meant: not blank, UTF-8, not near any limit."""
+    try:
+        word.encode()
+    except UnicodeEncodeError:
+        return False
+    return bool(word.strip()) and len(word) <= _LONGEST and "\0" not in word
+
+
+def _take(word: str, rest: Iterator[str], options: Options, args: dict[str, str]) -> bool:
+    """Takes an option and its value; False where it is none, is odd, or was given before."""
+    name, value = options.get(word, ("", ""))
+    if value is None:
+        value = next(rest, "-")
+    if not value or value[0] == "-" or name in args:
+        return False
+    args[name] = value
+    return True
+
+
+def answered(asked: Asked, sent: dict[str, str]) -> tuple[Callable[[Any], None], Any]:
+    """What shows the reply, and the reply. Raises `_ODD` where it is not to be had at once.
+
+    The id of a command that was sent is in `sent`.
+    """
+    chosen.town, chosen.json = asked.town, asked.json
+    directory = whereabouts.town_directory()
+    server = whereabouts.credentials() or _of_people(directory)
+    if not (server["town"] and server["socket"] and server["password"]):
+        raise LookupError("a town that is not open yet, or a server elsewhere")
+    command = wire.command_id()
+    link = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+    try:
+        link.settimeout(_QUIET_SECONDS)
+        link.connect(server["socket"])
+        sent[asked.form.verb] = command
+        link.sendall(_packed(asked, command, directory, server))
+        show = asked.form.show()
+        told: Any = jsontext.parsed(_announced(link))
+    finally:
+        link.close()
+    if not told["ok"]:
+        raise ValueError("a refusal")
+    return show, told["data"]
+
+
+def _of_people(directory: str) -> dict[str, Any]:
+    """What a round's credentials tell an agent, for people: how to reach Redis, and the town."""
+    endpoint = whereabouts.ready_endpoint() or {}
+    return {**endpoint, "agent": "", "town": whereabouts.town_id(directory)}
+
+
+def _packed(asked: Asked, command: str, directory: str, server: dict[str, Any]) -> bytes:
+    """Who we are, what we wait for, and what we ask for, as it travels: arrays of texts."""
+    town, agent = server["town"], server["agent"]
+    fields = wire.command_fields(
+        asked.form.verb,
+        jsontext.compact(asked.args),
+        command=command,
+        life_ms=int((AGENT_PATIENCE if agent else PATIENCE) * 1000),
+        directory=directory,
+    )
+    words = [word for field in fields for word in field]
+    packed = b""
+    for line in (
+        ["HELLO", "3", "AUTH", server["user"] or "default", server["password"]],
+        ["SUBSCRIBE", wire.reply_channel(town, command, agent)],
+        ["XADD", wire.commands_key(town, agent), "*", *words],
+    ):
+        packed += b"*%d\r\n" % len(line)
+        packed += b"".join(b"$%d\r\n%b\r\n" % (len(one), one) for one in map(str.encode, line))
+    return packed
+
+
+def _announced(link: _socket.socket) -> str:
+    """The text of the first message. Raises OSError, ValueError."""
+    import hiredis  # noqa: PLC0415  # the daemon works meanwhile
+
+    reader = hiredis.Reader(encoding="utf-8", errors="replace", notEnoughData=None)
+    while data := link.recv(65536):
+        reader.feed(data)
+        while (said := reader.gets()) is not None:  # nothing of what we sent is answered so
+            if isinstance(said, hiredis.PushNotification) and said[0] == "message":
+                return str(said[2])
+            if isinstance(said, hiredis.ReplyError):
+                raise ValueError("the server refused")
+    raise ValueError("the server closed the connection")
+
+
+def _done(words: list[str], sent: dict[str, str]) -> bool:
+    """Whether the command was one of ours, and all went well. Raises OSError of the output."""
+    asked = read(words)
+    if asked is None:
+        return False
+    try:
+        show, reply = answered(asked, sent)
+    except _ODD:
+        return False
+    show(reply)
+    from tinytown_cli import output  # noqa: PLC0415  # it has been imported by now
+
+    output.flush()
+    return True
+
+
+def run(words: list[str]) -> int:
+    """One command, by whichever road; returns its exit code."""
+    sent: dict[str, str] = {}
+    try:
+        if _done(words, sent):
+            return OK
+        from tinytown_cli import app  # noqa: PLC0415  # the long road
+
+        return app.run(words, sent)
+    except OSError as error:
+        from tinytown_cli import output  # noqa: PLC0415  # as above
+
+        output.unusable(error)
+        return BAD_INPUT
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def main() -> None:
+    """The program `tt`."""
+    sys.exit(run(sys.argv[1:]))
