@@ -40,3 +40,13 @@ def test_an_agent_starts_no_daemon(tmp_path: Path) -> None:
     assert done.stderr.count("\n") == 1
     assert "agent" in done.stderr
     assert not (tmp_path / "home").exists()
+
+
+def test_the_server_is_begun_before_what_takes_long_is_imported() -> None:
+    """What the program itself imports; the rest comes while the server loads its data."""
+    heavy = ("asyncio", "redis", "structlog", "anyio", "tomlkit", "rich", "argparse")
+    code = f"import sys, tinytownd.daemon; print([m for m in {heavy} if m in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code], capture_output=True, text=True, timeout=30, check=True
+    )
+    assert done.stdout == "[]\n"

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from tinytown_cli import client, events, layout, output, transcripts
-from tinytown_cli.command import AgentName, text_or_file, verb
+from tinytown_cli.command import AgentName, Everything, Limit, text_or_file, verb
 
 _LOOK_SECONDS = 0.2
 _GONE = ("stopped", "cold")
@@ -101,16 +101,16 @@ class _Follower:
         return any(e.get("agent") == self._name and e["event"] in ends for e in batch)
 
     def _is_gone(self) -> bool:
-        agents = client.send(self._target, "agent.list", {})["agents"]
-        states = {agent["name"]: agent["state"] for agent in agents}
-        return states.get(self._name, "stopped") in _GONE
+        found = client.send(self._target, "agent.list", {"name": self._name})["agents"]
+        return not found or found[0]["state"] in _GONE
 
 
 @verb("list", example="tt list --json")
-def list_agents() -> None:
+def list_agents(limit: Limit = None, everything: Everything = False) -> None:
     """Show the team."""
-    agents = client.town("agent.list")["agents"]
+    agents, left = client.listed("agent.list", "agents", limit=limit, everything=everything)
     output.show(agents, layout.team(agents))
+    output.more(left)
 
 
 def _change(verb_: str, name: str, said: str) -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import difflib
 import importlib
-import sys
 from typing import Annotated, Any, NamedTuple
 
 import typer
@@ -151,8 +150,3 @@ def run(arguments: list[str], sent: dict[str, str] | None = None) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     return code if isinstance(code, int) else OK
-
-
-def main() -> None:
-    """The program `tt`."""
-    sys.exit(run(sys.argv[1:]))

@@ -13,8 +13,10 @@ from tinytown_cli.command import (
     AgentName,
     Approve,
     Check,
+    Everything,
     Failures,
     Join,
+    Limit,
     OfPlan,
     Priority,
     Review,
@@ -68,10 +70,11 @@ def _ways(one: client.Data) -> str:
 
 
 @verb("list", of=backlog, example="tt backlog list --json")
-def list_backlog() -> None:
+def list_backlog(limit: Limit = None, everything: Everything = False) -> None:
     """List what nobody owns, the most urgent first."""
-    tasks = client.town("backlog.list")["tasks"]
+    tasks, left = client.listed("backlog.list", "tasks", limit=limit, everything=everything)
     output.show(tasks, _lines(tasks))
+    output.more(left)
 
 
 def _lines(tasks: list[client.Data]) -> Iterator[str]:

@@ -89,6 +89,19 @@ def town(verb: str, **args: object) -> Data:
     return send(here(), verb, args)
 
 
+def listed(
+    verb: str, what: str, *, limit: int | None = None, everything: bool = False, **args: object
+) -> tuple[list[Data], int]:
+    """A page of what a verb of the town lists, or `everything`, and how many more there are."""
+    target = here()
+    reply = send(target, verb, {**args, "limit": limit, "after": "" if everything else None})
+    found: list[Data] = reply[what]
+    while everything and reply["next"] is not None:
+        reply = send(target, verb, {**args, "limit": limit, "after": reply["next"]})
+        found += reply[what]
+    return found, 0 if everything else reply["total"] - len(found)
+
+
 def here() -> Target:
     """The town that is meant, known to the daemon by an id."""
     return run(conversation.here(IO))

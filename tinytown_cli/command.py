@@ -62,6 +62,10 @@ Check = Annotated[
 Review = Annotated[
     str | None, typer.Option(metavar="A", help="Who reviews the result: an agent, or role:ROLE.")
 ]
+Limit = Annotated[
+    int | None, typer.Option(metavar="N", min=1, max=1_000, help="At most N (default: 200).")
+]
+Everything = Annotated[bool, typer.Option("--all", help="All of them, however many.")]
 Failures = Annotated[
     Literal["hold", "count"] | None,
     typer.Option(metavar="F", help="Whether those that failed hold it, or count: hold, count."),

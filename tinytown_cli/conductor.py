@@ -168,6 +168,8 @@ def _page(now: client.Data) -> Iterator[str]:
     width = max((output.columns(task["id"]) for task in executed), default=0)
     for task in executed:
         yield live.task_line(task, min(width, 24))
+    if now["tasks_left"]:
+        yield output.paint(f" … and {now['tasks_left']:,} more: tt task list --all", "dim")
     yield _summary(now)
 
 

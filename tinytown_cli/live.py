@@ -28,10 +28,15 @@ _GLYPHS = {
     "cancelled": "-",
 }
 _SHOWN_EVENTS = 5
+#: So many tasks the daemon tells of at most (docs/protocol.md).
+_MOST_TASKS = 1_000
 
 
 class View(Protocol):
     """Somewhere to show what happens."""
+
+    def room(self) -> int | None:
+        """For how many tasks there is room; None: for as many as are usually told of."""
 
     def happened(self, batch: list[events.Event]) -> bool:
         """Takes events in; says whether it needs the conductor's status now."""
@@ -66,7 +71,7 @@ def follow(
         view = _view(screen, talk)
         stream = stack.enter_context(events.Stream(target, after, talk.wait if talk else None))
         while True:
-            status = stream.ask("conductor.status", plan=plan)
+            status = stream.ask("conductor.status", plan=plan, limit=view.room())
             view.show(status)
             talks = talk is not None and (talk.is_open(status) or staying)
             if is_over(status) and not talks:
@@ -102,6 +107,9 @@ def _until(stream: events.Stream, last: str) -> list[events.Event]:
 class Silent:
     """For JSON: nothing but the end is shown, and not here."""
 
+    def room(self) -> None:
+        """As much as there is: the end is shown whole."""
+
     def happened(self, batch: list[events.Event]) -> bool:
         return _decisive(batch)
 
@@ -111,6 +119,9 @@ class Silent:
 
 class Lines:
     """One line an event, as it comes."""
+
+    def room(self) -> None:
+        """As above."""
 
     def happened(self, batch: list[events.Event]) -> bool:
         for event in batch:
@@ -133,6 +144,10 @@ class Frames:
     def __init__(self, screen: Screen, talk: Talk | None = None) -> None:
         self._screen, self._talk = screen, talk
         self._recent: deque[events.Event] = deque(maxlen=_SHOWN_EVENTS)
+
+    def room(self) -> int:
+        """What fits on the terminal: a plan of ten thousand tasks is asked for many times."""
+        return min(max(shutil.get_terminal_size().lines, 1), _MOST_TASKS)
 
     def happened(self, batch: list[events.Event]) -> bool:
         for event in batch:
@@ -158,7 +173,7 @@ def frame(
     room = max(height - len(top) - len(last) - 2, 4)
     if len(team) > room // 2:
         team = [*team[: room // 2], output.paint("  …", "dim")]
-    tasks = list(_tasks(status["tasks"], room - len(team)))
+    tasks = list(_tasks(status["tasks"], room - len(team), status["tasks_left"]))
     return [*top, *tasks, *team, *last]
 
 
@@ -179,18 +194,21 @@ def _progress(plan: client.Data, width: int) -> str:
     return f"{output.paint(name, 'bold')}  {bar}  {counts}{output.paint(failed, 'red')}"
 
 
-def _tasks(tasks: list[client.Data], room: int) -> Iterator[str]:
-    """As many as there is room for: what runs or failed first, else in the plan's order."""
+def _tasks(tasks: list[client.Data], room: int, left: int) -> Iterator[str]:
+    """As many as there is room for: what runs or failed first, else in the plan's order.
+
+    So many are `left` that the town did not tell of.
+    """
     executed = [task for task in tasks if not task["group"]]
-    if len(executed) > room:
+    if len(executed) + left > room:
         urgent = ("blocked", "running", "failed", "submitted", "assigned", "pending")
         executed.sort(key=lambda t: urgent.index(t["state"]) if t["state"] in urgent else 9)
     width = max((output.columns(task["id"]) for task in executed), default=0)
-    shown = executed if len(executed) <= room else executed[: max(room - 1, 1)]
+    shown = executed if len(executed) + left <= room else executed[: max(room - 1, 1)]
     for task in shown:
         yield task_line(task, min(width, 24))
-    if len(shown) < len(executed):
-        yield output.paint(f"  … and {len(executed) - len(shown)} more", "dim")
+    if len(shown) < len(executed) + left:
+        yield output.paint(f"  … and {len(executed) + left - len(shown)} more", "dim")
 
 
 def task_line(task: client.Data, width: int) -> str:

@@ -20,7 +20,9 @@ def sent(reply: client.Data) -> None:
 
 def inbox(reply: client.Data) -> None:
     """The reply to `message.inbox`."""
-    output.show(reply["messages"], listed(reply["messages"]))
+    found = reply["messages"]
+    output.show(found, listed(found))
+    output.more(reply["total"] - len(found), "--limit N")
 
 
 def listed(messages: list[client.Data]) -> Iterator[str]:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from tinytown_cli import client, mailpage, output
-from tinytown_cli.command import text, verb
+from tinytown_cli.command import Limit, text, verb
 from tinytownd.domain.errors import BadInput
 
 
@@ -81,6 +81,7 @@ def inbox(
     read: Annotated[
         bool, typer.Option("--read", help="Take what waits out of the mailbox.")
     ] = False,
+    limit: Limit = None,
     everyone: Annotated[
         bool, typer.Option("--all", help="Every message of the town, read ones too.")
     ] = False,
@@ -89,10 +90,16 @@ def inbox(
     if agent and named:
         raise BadInput("the mailbox is named twice", hint=f"tt inbox {agent}")
     agent = agent or named
+    if read and limit is not None:
+        raise BadInput("--read takes all that waits", hint="leave --limit out")
     if read:
         _read(agent, everyone)
         return
-    mailpage.inbox(client.town("message.inbox", agent=agent, all=everyone or None))
+    told = {"agent": agent, "all": everyone or None}
+    found, left = client.listed(
+        "message.inbox", "messages", limit=limit, everything=everyone, **told
+    )
+    mailpage.inbox({"messages": found, "total": len(found) + left})
 
 
 def _read(agent: str | None, everyone: bool) -> None:

@@ -79,6 +79,12 @@ def note(text: str) -> None:
     print(clean(text), file=sys.stderr, flush=True)
 
 
+def more(left: int, way: str = "--all") -> None:
+    """How many of a list are not shown, and the option that shows them; beside what is shown."""
+    if left > 0:
+        note(f"{left:,} more are there: {way}")
+
+
 def ask(question: str) -> bool:
     """Whether the person at the terminal says yes; what else is typed, or nothing, is a no."""
     print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)

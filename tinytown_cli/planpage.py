@@ -96,6 +96,8 @@ def page(reply: client.Data) -> Iterator[str]:
     if reply["tasks"]:
         yield ""
         yield from layout.task_table(reply["tasks"])
+    if reply["tasks_left"]:
+        yield output.paint(f"… and {reply['tasks_left']:,} more: tt task list --all", "dim")
 
 
 def used(one: client.Data) -> str:

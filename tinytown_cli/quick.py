@@ -10,6 +10,7 @@ keeps its id, so that it happens once.
 from __future__ import annotations
 
 import _socket
+import os
 import sys
 
 from tinytown_cli import jsontext, whereabouts
@@ -230,4 +231,12 @@ def run(words: list[str]) -> int:
 
 def main() -> None:
     """The program `tt`."""
-    sys.exit(run(sys.argv[1:]))
+    if sys.stdout is None:  # closed by who started us
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+    code = run(sys.argv[1:])
+    try:  # noqa: SIM105  # contextlib is an import, too
+        sys.stdout.flush()
+    except OSError:
+        pass  # that has been told
+    # Python would take its memory apart now: a tenth of all its time, for what is gone anyway.
+    os._exit(code)

@@ -25,6 +25,7 @@ def lines(page: client.Data, *, deep: bool) -> Iterator[str]:
     yield from _conductor(page)
     yield ""
     yield from layout.team(page["agents"], deep=deep)
+    yield from _rest(page)
     yield ""
     yield f"Tasks     {layout.counts(page['tasks']['by_state']) or 'none'}"
     for agent, counts in page["tasks"]["by_agent"].items():
@@ -51,11 +52,22 @@ def _conductor(page: client.Data) -> Iterator[str]:
         yield f"Conductor {switch}"
         for one in plans:
             yield f"Plan {one['name']}: {planpage.line(one)}"
+        if page["plans_left"]:
+            more = output.plural(page["plans_left"], "plan")
+            yield output.paint(f"… and {more} more: tt plan list", "dim")
     elif plan["state"] == "none":
         yield f"Conductor {switch}, no plan"
     else:
         counts = ", ".join(f"{plan[s]} {s}" for s in _PLAN_STATES_TO_SHOW if plan[s])
         yield f"Conductor {switch}, plan {output.paint_state(plan['state'])}: {counts}"
+
+
+def _rest(page: client.Data) -> Iterator[str]:
+    """The agents of a large team that the table does not show, by their states."""
+    shown = [agent["state"] for agent in page["agents"]]
+    rest = {state: count - shown.count(state) for state, count in page["team"].items()}
+    if left := sum(rest.values()):
+        yield output.paint(f"… and {left:,} more: {layout.counts(rest)} (tt list)", "dim")
 
 
 def _rounds(rounds: list[client.Data], *, deep: bool) -> Iterator[str]:

@@ -11,8 +11,10 @@ from tinytown_cli.command import (
     After,
     Approve,
     Check,
+    Everything,
     Failures,
     Join,
+    Limit,
     OfPlan,
     OwnerName,
     Priority,
@@ -79,11 +81,16 @@ def list_tasks(
     state: Annotated[State | None, typer.Option(metavar="S", help="In this state.")] = None,
     agent: Annotated[str | None, typer.Option(metavar="A", help="Of this agent.")] = None,
     tag: Annotated[str | None, typer.Option(metavar="T", help="With this tag.")] = None,
+    *,
+    limit: Limit = None,
+    everything: Everything = False,
 ) -> None:
     """List tasks."""
-    tasks = client.town("task.list", state=state, agent=agent, tag=tag)["tasks"]
-    asked = state or agent or tag
-    output.show(tasks, layout.task_table(tasks) if tasks or not asked else ["No such task"])
+    asked = {"state": state, "agent": agent, "tag": tag}
+    tasks, left = client.listed("task.list", "tasks", limit=limit, everything=everything, **asked)
+    fits = bool(tasks) or not any(asked.values())
+    output.show(tasks, layout.task_table(tasks) if fits else ["No such task"])
+    output.more(left)
 
 
 @verb("current", of=task, example="tt task current developer")

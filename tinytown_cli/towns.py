@@ -64,13 +64,16 @@ def _towns(known: list[client.Data]) -> Iterator[str]:
 def status(
     deep: Annotated[bool, typer.Option("--deep", help="More of each agent and round.")] = False,
     tasks: Annotated[bool, typer.Option("--tasks", help="List the tasks, too.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Every agent and plan, however many.")
+    ] = False,
     watch: Annotated[bool, typer.Option("--watch", help="Go on showing it.")] = False,
 ) -> None:
     """Show the town: who works on what, what waits, what is done."""
     target = client.here()
     if watch:
-        return watching.watch(target, deep=deep, tasks=tasks)
-    page = watching.ask(target, tasks=tasks)
+        return watching.watch(target, deep=deep, tasks=tasks, everything=everything)
+    page = watching.ask(target, tasks=tasks, everything=everything)
     return statuspage.shown(page, deep=deep)
 
 

@@ -93,7 +93,7 @@ def rounds_of(target: client.Target, name: str) -> Path:
 
 def known_name(target: client.Target, name: str) -> str:
     """The agent's name as it was spawned. Raises `NotFound` for one that is not there."""
-    for agent in client.send(target, "agent.list", {})["agents"]:
+    for agent in client.send(target, "agent.list", {"name": name})["agents"]:
         if agent["name"].lower() == name.lower():
             return str(agent["name"])
     raise NotFound(f"no agent called '{name}'", hint="tt list")

@@ -12,20 +12,22 @@ from tinytown_cli.screen import Screen
 _IDLE_SECONDS, _REDRAW_SECONDS = 5.0, 0.2
 
 
-def ask(target: client.Target, *, tasks: bool, io: conversation.IO = client.IO) -> client.Data:
-    """The reply to `town.status`; with `tasks`, the open and finished tasks as `task_list`."""
-    page = client.send(target, "town.status", {}, io=io)
+def ask(
+    target: client.Target, *, tasks: bool, everything: bool, io: conversation.IO = client.IO
+) -> client.Data:
+    """The reply to `town.status`; with `tasks`, the open and the newest tasks as `task_list`."""
+    page = client.send(target, "town.status", {"all": everything or None}, io=io)
     if tasks:
         page["task_list"] = client.send(target, "task.list", {}, io=io)["tasks"]
     return page
 
 
-def watch(target: client.Target, *, deep: bool, tasks: bool) -> None:
+def watch(target: client.Target, *, deep: bool, tasks: bool, everything: bool) -> None:
     """Shows the page again whenever something has happened, until it is interrupted."""
     screen, io = Screen(), client.Following()
     with events.Stream(target, events.last_id(target)) as stream:
         while True:
-            page = ask(target, tasks=tasks, io=io)
+            page = ask(target, tasks=tasks, everything=everything, io=io)
             if chosen.json:
                 output.json_line(page)
             else:

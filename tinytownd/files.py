@@ -152,11 +152,8 @@ def directory_inside(root: Path, path: Path, *, make: bool = True) -> Iterator[i
     try:
         for name in path.relative_to(root).parts:
             way /= name
-            if make:
-                with contextlib.suppress(FileExistsError):
-                    os.mkdir(name, 0o700, dir_fd=fd)
             try:
-                inner = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=fd)
+                inner = _enter(fd, name, make=make)
             except OSError as error:
                 _refuse_link(way, error)
                 raise
@@ -167,20 +164,37 @@ def directory_inside(root: Path, path: Path, *, make: bool = True) -> Iterator[i
         os.close(fd)
 
 
+def _enter(fd: int, name: str, *, make: bool) -> int:
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
+    try:
+        return os.open(name, flags, dir_fd=fd)
+    except FileNotFoundError:
+        if not make:
+            raise
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(name, 0o700, dir_fd=fd)
+    return os.open(name, flags, dir_fd=fd)
+
+
 def open_inside(root: Path, path: Path, flags: int, *, make: bool = True) -> int:
     """A descriptor of a file below `root` that is to be written, by way of no link; a new one 0600.
 
     Neither is it opened where it is a link itself (a hard one, too), nor where it is no file.
     Directories are made as by `directory_inside`. Raises OSError, BadInput for a link.
     """
+    with directory_inside(root, path.parent, make=make) as directory:
+        return open_in(directory, path, flags)
+
+
+def open_in(directory: int, path: Path, flags: int) -> int:
+    """The same, where there is a descriptor of the file's directory already."""
     # Not blocking: a FIFO in its place would hold up its opener for ever.
     how = flags & ~os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK
-    with directory_inside(root, path.parent, make=make) as directory:
-        try:
-            fd = os.open(path.name, how, 0o600, dir_fd=directory)
-        except OSError as error:
-            _refuse_link(path, error)
-            raise
+    try:
+        fd = os.open(path.name, how, 0o600, dir_fd=directory)
+    except OSError as error:
+        _refuse_link(path, error)
+        raise
     status = os.fstat(fd)
     if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
         os.close(fd)

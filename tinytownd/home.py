@@ -17,8 +17,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import tomlkit
-
 from tinytownd import wire
 from tinytownd.domain.errors import BadInput
 from tinytownd.files import parse_toml, read_text, refusal, write_atomic
@@ -294,6 +292,8 @@ def _registered(entry: object, path: Path) -> RegisteredTown:
 
 def write_towns(home: Home, towns: Iterable[RegisteredTown]) -> None:
     """Replaces the registry in one step."""
+    import tomlkit  # noqa: PLC0415 -- a daemon writes it seldom, and starts without
+
     document = tomlkit.document()
     document.add(tomlkit.comment("The towns of this home; `tt init` adds to it."))
     tables = tomlkit.aot()

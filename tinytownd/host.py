@@ -45,6 +45,7 @@ from tinytownd.store.patience import patiently
 from tinytownd.store.town import TownStore
 from tinytownd.supervisor.host import limits
 from tinytownd.supervisor.loop import Supervisor
+from tinytownd.supervisor.safety import keep_awake
 from tinytownd.supervisor.slots import Slots
 
 log = structlog.get_logger(__name__)
@@ -80,6 +81,7 @@ class TownHost:
         self._last_policy = Policy()
         #: The settings that the policy is from, and when to look anew which CLIs are there.
         self._looked_at: Config | None = None
+        self._secrets: tuple[Config | None, tuple[str, ...]] = (None, ())
         self._look_again = 0.0
         self._desk = Desk(self.store, around.reader, place.directory, self)
         self._notifier = Notifier(self._hook)
@@ -149,9 +151,15 @@ class TownHost:
     def secrets(self) -> tuple[str, ...]:
         """The secrets that agents find in their environment, longest first: nobody is told them."""
         try:
-            return secrets_of(self._around.users_env, self.config)
+            config = self.config
         except TownError:
             return secret_values(self._around.users_env)
+        known, secrets = self._secrets
+        # Asked with every word of an agent's. A file of variables changes without the settings.
+        if config is not known or config.env_file is not None:
+            secrets = secrets_of(self._around.users_env, config)
+            self._secrets = config, secrets
+        return secrets
 
     def missing(self, runtime: Runtime) -> str | None:
         """Why a CLI cannot be started, with how to get it; None when it can."""
@@ -180,9 +188,8 @@ class TownHost:
         return shortage(self.config.limits, (self.place.directory, self._around.home.path))
 
     async def enter(self, agent: Agent, running: Round) -> dict[str, str]:
-        """Lets the round's process speak for the agent: its user, its stream, its environment."""
+        """Has the round's process let in to speak for the agent; its environment."""
         files = self.files(running)
-        files.create()
         await self._door.open(agent.id, files)
         config = self.config
         env = for_agent(
@@ -242,6 +249,8 @@ class TownHost:
         self._tasks[""] = asyncio.create_task(self._desk.run(), name=f"commands {self.id}")
         telling = asyncio.create_task(self._notifier.run(), name=f"notify {self.id}")
         self._tasks["notify"] = telling
+        safety = asyncio.create_task(keep_awake(self.store, self.wake), name=f"safety {self.id}")
+        self._tasks["safety"] = safety
         self._sweep()
         return town
 
@@ -258,6 +267,7 @@ class TownHost:
         self._around.reader.unfollow(keys.commands_key(self.id))
         await end(self._tasks.values())
         await self._desk.close()
+        await self._door.shut()
         self._tasks.clear()
         self._let_go()
 

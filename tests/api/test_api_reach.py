@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Coroutine, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,7 @@ VALUES: dict[str, Any] = {
     **dict.fromkeys(("agent", "to", "name"), "ann"),
     **dict.fromkeys(("task", "message", "question"), "x1"),
     **dict.fromkeys(("text", "reason", "path"), "x"),
+    "older": timedelta(days=1),
 }
 
 

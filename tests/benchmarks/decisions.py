@@ -44,10 +44,11 @@ def measure(short: bool) -> list[Figure]:
     one, other = (median(found) for found in plans)
     slope = math.log(other * most / (one * FEW)) / math.log(most / FEW)
     size = f"{len(many.town.agents):,} agents"
+    # Ours: half of what a command, and a task of a plan, may cost in the rows `rate` and `plan`.
     return [
-        Figure("assign", large, "s", 5, floor, "a task as JSON, read and written"),
+        Figure("assign", large, "s", 20, floor, "a task as JSON, read and written"),
         Figure(f"assign, {size}", large, "s", 1.25, small, f"the same with {SMALL[0]}"),
-        Figure(f"plan of {most:,}, a task", other, "s", 12, floor, "a task as JSON, as above"),
+        Figure(f"plan of {most:,}, a task", other, "s", 50, floor, "a task as JSON, as above"),
         Figure("plan, slope", slope, "", 1.05),
     ]
 

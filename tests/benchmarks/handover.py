@@ -35,7 +35,8 @@ def measure(short: bool) -> list[Figure]:
 def handover(one: Waking, agent: str, rounds: list[float]) -> float:
     """One handover, in seconds; returns when both agents are at rest again.
 
-    `agent` is the first one's id; the second has two tasks: `rounds` gets the time from the one's exec to the other's.
+    `agent` is the first one's id. The second has two tasks: `rounds` gets the time from the one's
+    exec to the other's.
     """
     told = one.bench.send("task.assign", agent="first0", text="Wait")
     first = told["task"]["id"]

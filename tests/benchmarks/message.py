@@ -2,9 +2,16 @@
 
 The sender listens before it writes, as `tt send` does, and the daemon announces the reply once the
 message is in the recipient's record: from then on every `inbox` shows it.
+The floor is one XADD round trip from Python, by redis-py's asyncio client; beside it stands that of
+a bare socket, with which the sender speaks itself.
 """
 
 from __future__ import annotations
+
+import asyncio
+import time
+
+import redis.asyncio
 
 from tests.benchmarks.figures import Figure, interleaved, median, percentile, timed
 from tests.benchmarks.place import Bench, bench
@@ -21,24 +28,44 @@ class Sender:
     def __init__(self, one: Bench, to: str) -> None:
         endpoint = places.ready_endpoint()
         assert endpoint is not None
-        self._link = Link(endpoint.address)
+        address = endpoint.address
+        self._link = Link(address)
+        self._loop = asyncio.new_event_loop()
+        self._client = redis.asyncio.Redis(
+            unix_socket_path=address.socket, username=address.user, password=address.password
+        )
+        self._nobody = wire.commands_key(f"nobody-{one.id}")
         self._bench = one
         self._to = to
 
+    def bare(self) -> float:
+        """An entry into a stream that nobody reads, by the sender's own socket. Seconds."""
+        return timed(lambda: self._link.ask("XADD", self._nobody, "*", "f", "x" * 200))
+
     def add(self) -> float:
-        """The floor: an entry into a stream that nobody reads. Seconds."""
-        key = wire.commands_key(f"nobody-{self._bench.id}")
-        return timed(lambda: self._link.ask("XADD", key, "*", "f", "x" * 200))
+        """The floor: the same by redis-py. Seconds."""
+        return self._loop.run_until_complete(self._add())
+
+    async def _add(self) -> float:
+        started = time.perf_counter()
+        await self._client.xadd(self._nobody, {"f": "x" * 200})
+        return time.perf_counter() - started
+
+    def close(self) -> None:
+        """Ends the connections."""
+        self._link.close()
+        self._loop.run_until_complete(self._client.aclose())
+        self._loop.close()
 
     def send(self) -> float:
         """A message, until its reply is announced. Seconds."""
         town, command = self._bench.id, wire.command_id()
-        self._link.ask("SUBSCRIBE", wire.reply_channel(town, command))
+        channel = wire.reply_channel(town, command)
+        self._link.ask("SUBSCRIBE", channel)
         args: dict[str, object] = {"to": self._to, "text": "x" * 200, "kind": "info"}
         fields = wire.encode_command("message.send", args, command=command)
         words = [word for pair in fields for word in pair]
-        seconds = timed(lambda: self._until_told(["XADD", wire.commands_key(town), "*", *words]))
-        return seconds
+        return timed(lambda: self._until_told(["XADD", wire.commands_key(town), "*", *words]))
 
     def _until_told(self, command: list[str]) -> None:
         self._link.write(command)
@@ -55,10 +82,13 @@ def measure(short: bool) -> list[Figure]:
         (name,) = one.spawn(1, "scripted")
         one.send("agent.interrupt", name=name)
         sender = Sender(one, name)
-        add, send = interleaved(SHORT_TURNS if short else TURNS, sender.add, sender.send)
-    about = "one XADD"
+        turns = SHORT_TURNS if short else TURNS
+        add, bare, send = interleaved(turns, sender.add, sender.bare, sender.send)
+        sender.close()
+    about = "one XADD by redis-py"
     return [
         Figure("p50", median(send), "s", 8, median(add), about),
         Figure("p50, by itself", median(send) * 1000, "ms", 1.0),
         Figure("p99", percentile(send, 0.99), "s", 20, median(add), f"{about}, p50"),
+        Figure("p50, the floor by a bare socket", median(send), "s", 16, median(bare), "one XADD"),
     ]

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 from tests.benchmarks.figures import Figure, timed
 from tests.benchmarks.place import Bench, bench
@@ -91,7 +92,7 @@ def conducted(target: client.Target) -> float:
         client.send(target, "conductor.start", {})
         while ENDS not in times:
             time.sleep(LOOK_SECONDS)
-            found = link.ask("XREAD", "STREAMS", wire.events_key(target.town), last)
+            found: Any = link.ask("XREAD", "STREAMS", wire.events_key(target.town), last)
             for last, (_, event) in found[wire.events_key(target.town)] if found else ():
                 times[json.loads(event)["event"]] = int(last.partition("-")[0])
     return (times[ENDS] - times[BEGINS]) / 1000

@@ -64,7 +64,7 @@ class Starts:
         path = self._home.path
         where = ("--port", "0", "--unixsocket", "../bench.sock", "--dir", "data", "--save", "")
         files = ("--appendonly", "yes", "--appendfsync", "no", "--aof-use-rdb-preamble", "no")
-        argv = [self._binary, *where, *files, "--logfile", "/dev/null"]
+        argv = [str(self._binary), *where, *files, "--logfile", "/dev/null"]
         started = time.perf_counter()
         process = subprocess.Popen(argv, cwd=path, env=self._home.env)
         try:

@@ -31,7 +31,7 @@ VIEWS = (
     ("status", "tt status"),
     ("list", "tt list"),
     ("task list", "tt task list"),
-    ("task show t50", "tt task show ID"),
+    ("task show t50", "tt task show ID (archived)"),
     ("inbox a1", "tt inbox NAME"),
     ("report", "tt report"),
     ("history", "tt history"),

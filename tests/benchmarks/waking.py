@@ -100,7 +100,7 @@ def waking() -> Iterator[Waking]:
     with tempfile.TemporaryDirectory(prefix="waking-") as made:
         execs = Execs(Path(made))
         pipe = Path(made, "pipe")
-        subprocess.run(["mkfifo", str(pipe)], check=True)  # noqa: S607
+        subprocess.run(["mkfifo", str(pipe)], check=True)
         config = CONFIG.replace("[town]", "[town]\nmax_agents = 2000")
         config += CLIS.format(program=execs.program, pipe=pipe)
         with bench(config) as one, _floor(one, execs):

@@ -128,10 +128,16 @@ def plan(state: str = "completed", **changes: Any) -> dict[str, Any]:
     }
 
 
+def listed(what: str, records: list[dict[str, Any]], **changes: Any) -> dict[str, Any]:
+    """A page of a list, and the only one."""
+    return {what: records, "total": len(records), "next": None, **changes}
+
+
 def conducting(state: str, tasks: list[dict[str, Any]], **changes: Any) -> dict[str, Any]:
     return {
         "conductor": {"on": True, "plan": plan(state), "asked": 0, "cli": "claude"},
         "tasks": tasks,
+        "tasks_left": 0,
         "agents": [agent()],
         "missing": [],
         "event": "0-0",
@@ -180,7 +186,7 @@ REPLIES: dict[str, Any] = {
     "config.list": {"settings": [SETTING]},
     "config.set": {"settings": [SETTING]},
     "agent.spawn": {"agent": agent(), "created": True},
-    "agent.list": {"agents": [agent()]},
+    "agent.list": listed("agents", [agent()]),
     **{
         f"agent.{change}": {"agent": agent()}
         for change in ("kill", "close", "interrupt", "resume", "restart")
@@ -203,7 +209,9 @@ REPLIES: dict[str, Any] = {
         "town": TOWN,
         "conductor": {"on": False, "plan": plan("none"), "asked": 0, "cli": "claude"},
         "plans": [],
+        "plans_left": 0,
         "agents": [agent()],
+        "team": {"working": 1},
         "tasks": {
             "by_state": {"running": 1, "failed": 0},
             "by_agent": {"developer": {"running": 1}},
@@ -218,7 +226,7 @@ REPLIES: dict[str, Any] = {
     "town.wait": {"failed": [], "questions": []},
     "task.assign": {"task": task(), "agent": agent()},
     "task.show": {"task": task(), "rounds": [ROUND]},
-    "task.list": {"tasks": [task()]},
+    "task.list": listed("tasks", [task()]),
     "task.current": {"task": None},
     "task.cancel": {"tasks": [task(state="cancelled")]},
     **{
@@ -229,12 +237,12 @@ REPLIES: dict[str, Any] = {
     "question.answer": {"question": question(state="acknowledged", answer="yes")},
     "task.reclaim": {"tasks": [task()], "skipped": [{"id": "8", "why": "runs in round 3"}]},
     "message.send": {"messages": [message()]},
-    "message.inbox": {"messages": [message()]},
+    "message.inbox": listed("messages", [message()]),
     "message.read": {"messages": [message(state="acknowledged")], "left": 1},
     "message.thread": {"messages": [message()]},
     "backlog.add": {"task": task(agent=None), "takers": ["developer"]},
     **{f"backlog.{done}": {"task": task(agent=None)} for done in ("claim", "remove")},
-    "backlog.list": {"tasks": []},
+    "backlog.list": listed("tasks", []),
     "backlog.assign_all": {"tasks": [task()]},
     "plan.check": {
         "description": "Auth",
@@ -267,6 +275,7 @@ REPLIES: dict[str, Any] = {
         "plan": plan("running"),
         "agents": [{"name": "developer", "tasks": {"running": 1}}, {"name": None, "tasks": {}}],
         "tasks": [task("design", "running")],
+        "tasks_left": 0,
         "event": "0-0",
     },
     **{f"plan.{done}": {"plan": plan("cancelled")} for done in ("pause", "resume", "cancel")},

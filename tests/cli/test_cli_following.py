@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.cli.scripted import TOWN, FakeDaemon, Tt, wait_until
-from tests.cli.shapes import agent, conducting, plan, task
+from tests.cli.shapes import agent, conducting, listed, plan, task
 from tinytown_cli import client, events, live, output, screen, transcripts, wording
 
 ROOT = Path(__file__).parents[2]
@@ -245,13 +245,13 @@ def test_a_spawn_in_the_foreground_ends_with_its_agent(
         daemon.event("round.ended", agent="developer")
         return {"agent": agent(), "created": True}
 
-    def listed(_: dict[str, Any]) -> dict[str, Any]:
+    def team(_: dict[str, Any]) -> dict[str, Any]:
         gone = [sent.verb for sent in daemon.sent].count("agent.list") > 1
         if not gone:
             daemon.event("agent.stopped", agent="developer")
-        return {"agents": [agent(state="stopped" if gone else "working")]}
+        return listed("agents", [agent(state="stopped" if gone else "working")])
 
-    daemon.replies |= {"agent.spawn": spawned, "agent.list": listed}
+    daemon.replies |= {"agent.spawn": spawned, "agent.list": team}
     out, _ = tt("spawn", "developer", "--foreground")
     assert out.splitlines()[1:] == ["── round 1, stdout ──", "hello"]
 
@@ -259,12 +259,13 @@ def test_a_spawn_in_the_foreground_ends_with_its_agent(
 def test_tables_are_aligned_and_empty_ones_say_what_to_do(
     daemon: FakeDaemon, town: Path, tt: Tt
 ) -> None:
-    daemon.replies["agent.list"] = {"agents": [agent("ä漢"), agent("developer", role="dev")]}
+    team = [agent("ä漢"), agent("developer", role="dev")]
+    daemon.replies["agent.list"] = listed("agents", team)
     first, *rows = tt("list")[0].splitlines()
     assert first.split() == ["name", "state", "cli", "role", "rounds", "since", "task"]
     assert rows[0].startswith("ä漢        idle")
     assert rows[1].startswith("developer  idle")
-    daemon.replies["agent.list"] = {"agents": []}
+    daemon.replies["agent.list"] = listed("agents", [])
     assert tt("list")[0] == "No agents yet. Try: tt spawn developer\n"
 
 

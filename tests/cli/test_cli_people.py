@@ -34,9 +34,8 @@ def test_every_question_shows_how_it_is_answered(about: str, ways: str) -> None:
 
 def test_the_inbox_shows_questions_and_answers(daemon: FakeDaemon, town: Path, tt: Tt) -> None:
     answered = shapes.question(id="m4", state="acknowledged", answer="8080\nor so")
-    daemon.replies["message.inbox"] = {
-        "messages": [shapes.question(about="approve:7"), answered, shapes.message()]
-    }
+    found = [shapes.question(about="approve:7"), answered, shapes.message()]
+    daemon.replies["message.inbox"] = shapes.listed("messages", found)
     lines = tt("inbox", "--all")[0].splitlines()
     assert lines[2] == f"  To answer: {DECIDE}"
     assert lines[5] == "  Answered: 8080"

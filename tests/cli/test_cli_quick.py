@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -127,7 +128,8 @@ REPLIES: list[tuple[list[str], dict[str, Any]]] = [
     (["assign", "d", "x"], {"task": shapes.task(), "agent": shapes.agent(desired="pause")}),
     (["task", "current", "d"], {"task": None}),
     (["send", "d", "x"], {"messages": []}),
-    (["inbox", "d"], {"messages": []}),
+    (["inbox", "d"], shapes.listed("messages", [])),
+    (["inbox", "d"], shapes.listed("messages", [], total=3)),
 ]
 
 
@@ -189,7 +191,7 @@ def test_after_a_silence_the_reply_is_still_that_of_the_first(
 
 def test_a_town_that_has_moved_is_opened_and_asked_anew(daemon: FakeDaemon, town: Path) -> None:
     def opened(_: dict[str, Any]) -> Any:
-        daemon.replies["message.inbox"] = {"messages": []}
+        daemon.replies["message.inbox"] = shapes.listed("messages", [])
         return shapes.REPLIES["town.open"]
 
     daemon.replies |= {"message.inbox": errors.Elsewhere(), "town.open": opened}
@@ -227,6 +229,26 @@ def test_an_agent_speaks_on_its_own_stream_at_once(
     (sent,) = daemon.sent
     assert sent.stream == wire.commands_key(TOWN, AGENT)
     assert 50_000 < sent.life_ms <= 60_000
+
+
+@pytest.mark.parametrize("words", ["--help", "status", "status --json", "list --json"])
+def test_standard_output_that_is_closed_full_or_left(
+    words: str, daemon: FakeDaemon, town: Path
+) -> None:
+    def end(where: str) -> tuple[int, str]:
+        program = f"{shlex.quote(sys.executable)} -m tinytown_cli {words}"
+        done = subprocess.run(
+            ["/bin/sh", "-c", f"{program} {where}"],
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.returncode, done.stderr
+
+    assert end(">&-") == (0, "")
+    assert end("| true") == (0, "")
+    assert end("> /dev/full") == (2, "tt: this cannot be used: No space left on device\n")
 
 
 #: All that a hot verb may import beyond what Python itself starts with, by what it prints.

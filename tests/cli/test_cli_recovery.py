@@ -75,6 +75,38 @@ def test_who_is_pruned_with_all_that_was_theirs(daemon: FakeDaemon, town: Path, 
     ]
 
 
+def test_what_is_old_is_archived(daemon: FakeDaemon, town: Path, tt: Tt) -> None:
+    said = tt("prune", "--older", "30d")[0].splitlines()
+    assert said == [
+        "Archived 12 tasks and 30 rounds: tt task show TASK still shows each",
+        "2 finished tasks stay: something still needs them",
+    ]
+    daemon.replies["town.archive"] = {"tasks": 1, "rounds": 0, "kept": 0, "dry_run": True}
+    said = tt("prune", "--older", "12h", "--dry-run")[0].splitlines()
+    assert said == ["1 task and 0 rounds would be archived"]
+    assert daemon.sent[-1].args == {"older": 43_200, "dry_run": True}
+    daemon.replies["town.archive"] = {"tasks": 0, "rounds": 0, "kept": 0, "dry_run": False}
+    assert tt("prune", "--older", "1m")[0] == "Nothing to archive\n"
+    assert json.loads(tt("prune", "--older", "1m", "--json")[0])["tasks"] == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--older", "soon"), "no length of time"),
+        (("--older", "0d"), "no length of time"),
+        (("--older", "-3d"), "no length of time"),
+        (("--older", "30d", "--all"), "one of the two"),
+        (("--dry-run",), "goes with --older"),
+    ],
+)
+def test_what_cannot_be_archived(
+    daemon: FakeDaemon, town: Path, tt: Tt, words: tuple[str, ...], told: str
+) -> None:
+    assert told in tt("prune", *words, code=2)[1]
+    assert not daemon.sent
+
+
 RESET = ["town.stop", "town.wait", "town.reset"]
 
 

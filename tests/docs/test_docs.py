@@ -13,7 +13,7 @@ import pytest
 import typer.main
 
 from tests.cli import shapes
-from tinytown_cli import app, wording
+from tinytown_cli import app, options, wording
 from tinytownd.config import load_home
 from tinytownd.domain import errors
 from tinytownd.domain.agent import Agent
@@ -144,7 +144,7 @@ def test_the_shared_options_are_told_once() -> None:
 def test_exit_codes_are_those_of_the_programs() -> None:
     told = {int(row[0]): row[1] for row in rows(sections(COMMANDS, 3)["Exit codes"])}
     raised = {one.exit_code for one in vars(errors).values() if is_error(one)}
-    assert set(told) == {errors.OK, *raised, app.INTERRUPTED}
+    assert set(told) == {errors.OK, *raised, options.INTERRUPTED}
     known = re.findall(r"(\d) ([^,.]+)", app.EXIT_CODES)
     assert [told[int(code)].startswith(meaning) for code, meaning in known] == [True] * 5
 

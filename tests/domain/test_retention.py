@@ -285,3 +285,22 @@ def test_an_emptied_archive_counts_nothing() -> None:
     put_away(town)
     town.empty_archive()
     assert (+town.index.states, town.change.empties_archive) == ({}, True)
+
+
+def test_whoever_goes_on_comes_to_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retention, "LOOK", 3)
+    town = keeping(*map(done, range(1, 13)), now=DAY)
+    looks = [put_away(town)]
+    while retention.goes_on(town):
+        looks.append(put_away(town))
+        assert len(looks) < 5
+    assert looks == [["t1", "t2", "t3"], ["t4", "t5", "t6"]]
+
+
+def test_the_end_of_a_plan_lets_its_tasks_go_at_once() -> None:
+    tasks = [done(n, plan="main") for n in range(1, 8)]
+    town = keeping(TrackedPlan("main", 1), *tasks, task(8, "ann", plan="main"), now=DAY)
+    assert put_away(settled(town)) == []
+    town.put(town.tasks["t8"].but(state="completed", finished_at=town.now))
+    settled(town)
+    assert list(town.tasks) == ["t4", "t5", "t6", "t7", "t8"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from tinytownd import clock, daemon, wire
+from tinytownd import clock, daemon, root, wire
 
 OFFSET = Path(sys.argv.pop())
 real_now = wire.now_ms
@@ -20,5 +20,5 @@ def shifted() -> int:
 
 
 wire.now_ms = shifted
-vars(daemon)["LOOK_SECONDS"] = clock.LOOK_SECONDS / 50  # the test does not wait for it as long
+vars(root)["LOOK_SECONDS"] = clock.LOOK_SECONDS / 50  # the test does not wait for it as long
 daemon.main()

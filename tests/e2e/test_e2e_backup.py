@@ -45,6 +45,7 @@ def test_a_town_at_work_moves_to_another_machine(
     told = here.data("save", str(file))
     assert (told["path"], told["bytes"]) == (str(file), file.stat().st_size)
     counts = {"agents": 2, "tasks": 3, "messages": 1, "rounds": 2, "plans": 0}
+    counts |= {"archived_tasks": 0, "archived_rounds": 0}
     assert told["counts"] == {**counts, "events": len(history(here))}
 
     said = there.tt("restore", "../shop.save").out.splitlines()

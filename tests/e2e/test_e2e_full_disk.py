@@ -63,7 +63,7 @@ def test_a_full_disk_loses_nothing(small_disk: Path, tmp_path: Path, durability:
         done = town.states()
         assert done.pop(kept) == "completed"
         assert list(done.values()) in (["completed"], []), "once, or not at all"
-        assert waiting.returncode in (0, 3)
+        assert waiting.returncode in (0, 3), err
         assert done or waiting.returncode
     finally:
         ballast.unlink(missing_ok=True)

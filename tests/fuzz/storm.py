@@ -263,9 +263,9 @@ class Storm:
         return self._seen()
 
     def _seen(self) -> list[Any]:
-        asked = (("list",), ("task", "list"), ("inbox", "--all"), ("backlog", "list"))
+        asked = (("list",), ("task", "list"), ("inbox",), ("backlog", "list"))
         towns = (self.town, self.speaking, self.quiet)
-        return [town.see(*words) for town in towns for words in asked]
+        return [town.see(*words, "--all") for town in towns for words in asked]
 
     def _look_into_the_log(self) -> None:
         log = self.home.path / "logs" / "tinytownd.jsonl"

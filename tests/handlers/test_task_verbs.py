@@ -169,7 +169,7 @@ def test_the_backlog() -> None:
     assert desk.call("backlog.claim", "ann", task="t3")["task"]["agent"] == "ann"
     assert desk.call("backlog.claim", task="t1", agent="bob")["task"]["state"] == "assigned"
     assert desk.call("backlog.remove", task="t2")["task"]["state"] == "cancelled"
-    assert desk.call("backlog.list") == {"tasks": []}
+    assert desk.call("backlog.list") == {"tasks": [], "total": 0, "next": None}
     with pytest.raises(Conflict, match="owned by ann"):
         desk.call("backlog.claim", "bob", task="t3")
 

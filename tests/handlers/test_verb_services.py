@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from tinytownd.daemon import Daemon
 from tinytownd.handlers import services
 from tinytownd.host import TownHost
+from tinytownd.root import Daemon
 from tinytownd.towns import Towns
 
 HOST: Callable[..., services.Host] = TownHost

@@ -7,6 +7,7 @@ import contextlib
 import fcntl
 import functools
 import gc
+import importlib
 import json
 import os
 import shutil
@@ -199,12 +200,13 @@ def serve(home: Home) -> None:
     gc.freeze()  # the parent's objects: to look at them is to copy them
     hurry()
     install(Trace(home.steps, home.base, home.traps))
-    os._exit(asyncio.run(daemon.serve(home.env)))
+    os._exit(daemon.serve(home.env))
 
 
 @functools.cache
 def warm_up() -> None:
     """Has imported what is imported late: once here, and not in every daemon."""
+    importlib.import_module("tinytownd.root")
 
     async def nothing() -> None:
         async with anyio.create_task_group():

@@ -16,7 +16,7 @@ from tinytownd.domain.record import Record
 from tinytownd.domain.task import Task
 from tinytownd.domain.town import Meta, Town
 from tinytownd.domain.track import TrackedPlan
-from tinytownd.store import keys
+from tinytownd.store import archive, keys
 from tinytownd.supervisor.decide import Sleep, next_step
 
 KINDS: dict[str, type[Record]] = {
@@ -58,7 +58,8 @@ def store_picture(server: redis.Redis) -> dict[str, Any]:
         kind = server.type(key)
         if kind == "hash":
             table: Any = server.hgetall(key)
-            found[key] = {name: _parsed(text) for name, text in table.items()}
+            read = _unpacked if key.endswith(":archive") else _parsed
+            found[key] = {name: read(text) for name, text in table.items()}
         elif kind == "stream" and key.endswith(":events"):
             entries: Any = server.xrange(key)
             found[key] = [_parsed(fields["event"]) for _, fields in entries]
@@ -74,6 +75,10 @@ def store_picture(server: redis.Redis) -> dict[str, Any]:
 def _groups(server: redis.Redis, key: str) -> dict[str, int]:
     groups: Any = server.xinfo_groups(key)
     return {group["name"]: group["pending"] for group in groups}
+
+
+def _unpacked(chunk: str) -> Any:
+    return [one.to_json() for one in archive.unpack(chunk)]
 
 
 def _parsed(text: str) -> Any:

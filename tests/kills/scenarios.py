@@ -74,7 +74,7 @@ SCENARIOS: dict[str, Scenario] = {
     "town.status": Scenario(before=(*A, TASK)),
     "town.history": Scenario(before=(*A, TASK)),
     "town.wait": Scenario(before=A),
-    "town.archive": Scenario({"older": 60}, (*A, TASK, ("task.complete", {"task": "t1"}))),
+    "town.archive": Scenario({"older": 0}, (*A, TASK, ("task.complete", {"task": "t1"}))),
     "town.recover": Scenario(before=(*A, TASK)),
     "town.reset": Scenario(before=(*A, TASK)),
     "town.save": Scenario({"path": f"{DIR}/shop.save"}, (*A, TASK)),

@@ -13,7 +13,7 @@ import pytest
 
 from tests.runtimes.rounds import Rounds, is_alive, wait_until
 from tinytownd.runtimes import alive
-from tinytownd.runtimes.alive import held
+from tinytownd.runtimes.alive import Scans, held
 from tinytownd.runtimes.catalogue import Invocation
 from tinytownd.runtimes.process import LEFTOVER_GRACE, RoundFiles, adopt, spawn
 from tinytownd.runtimes.readers import reader
@@ -370,3 +370,20 @@ async def test_systems_without_pidfds_poll(rounds: Rounds, monkeypatch: pytest.M
     (rounds.cwd / "go").touch()
     assert await process.wait() == 3
     assert await adopted.wait() == 3
+
+
+async def test_a_look_at_all_processes_is_shared_by_who_asks_before_it_begins() -> None:
+    scans = Scans()
+    together = await asyncio.gather(scans.next(), scans.next(), scans.next())
+    assert together[0] is together[1] is together[2]
+    assert await scans.next() is not together[0], "an earlier look may have passed by"
+
+
+async def test_a_look_that_has_begun_serves_nobody_who_asks_later() -> None:
+    scans = Scans()
+    async with scans._one_at_a_time:
+        first = asyncio.create_task(scans.next())
+        await asyncio.sleep(0)
+    while scans._coming is not None:  # noqa: ASYNC110 -- there is nothing to wait for
+        await asyncio.sleep(0)
+    assert await scans.next() is not await first

@@ -75,9 +75,9 @@ async def opened(home: Home) -> AsyncIterator[Client]:
         yield client
         await client.aclose()
     finally:
-        if server._process is not None:
-            server._process.kill()
-            server._process.wait()
+        if (process := server.process._process) is not None:
+            process.kill()
+            process.wait()
 
 
 async def numbers(client: Client) -> int:

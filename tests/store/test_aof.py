@@ -31,7 +31,8 @@ from tinytownd.home import Home
 from tinytownd.store import aof
 from tinytownd.store.client import connect
 from tinytownd.store.server import EmbeddedServer
-from tinytownd.store.sync import keep_synced, mark_path, read_mark
+from tinytownd.store.sync import keep_synced
+from tinytownd.store.synced import mark_path, read_mark
 
 pytestmark = [
     pytest.mark.usefixtures("strays"),
@@ -282,9 +283,10 @@ async def test_killed_while_the_files_are_rewritten(written: Written, broken: Ho
         if round_ % 2:
             await until(lambda client=client: rewritten(client))  # type: ignore[misc]
         await client.aclose()
-        assert server._process is not None
-        os.killpg(server._process.pid, signal.SIGKILL)
-        server._process.wait()
+        process = server.process._process
+        assert process is not None
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
         syncing.cancel()
     async with opened(broken) as client:
         assert await numbers(client) == TRANSACTIONS

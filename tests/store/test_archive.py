@@ -106,8 +106,13 @@ async def test_what_comes_back_in_the_same_change_was_never_put_away(store: Town
 
 async def test_those_around_a_task_come_with_it(store: TownStore) -> None:
     inner = done(3, needs=("t1", "t9"), parent="t4")
-    await store.transact(away(done(1), done(2), inner, done(4, parent="t5"), done(5)))
-    assert sorted(await store.archive.tasks_around(["t3"])) == ["t1", "t3", "t4", "t5"]
+    await store.transact(away(done(8, parent="t4", state="failed")))
+    failed = [done(6, parent="t4", state="failed"), done(7, parent="t6", state="cancelled")]
+    around = (done(4, parent="t5"), done(5), done(10, parent="t5"), *failed)
+    await store.transact(away(done(1), done(2), inner, *around))
+    found = await store.archive.tasks_around(["t3"])
+    # A group without those that failed in it would be taken for one that is completed.
+    assert sorted(found) == ["t1", "t3", "t4", "t5", "t6", "t7"]
 
 
 async def test_an_emptied_archive_is_empty_and_takes_more(store: TownStore) -> None:

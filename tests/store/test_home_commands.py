@@ -8,8 +8,8 @@ import pytest
 
 from tests.store.steps import entry_in, reply_to, until
 from tinytownd import wire
-from tinytownd.daemon import Daemon
 from tinytownd.home import Home
+from tinytownd.root import Daemon
 from tinytownd.store.client import Client, end
 from tinytownd.store.commands import Command, CommandReader
 

@@ -116,7 +116,7 @@ class Caller:
 
 async def kill(server: EmbeddedServer) -> None:
     """Ends the server in the middle of whatever it does, and waits until it is gone."""
-    process = server._process
+    process = server.process._process
     if process is None or process.poll() is not None:
         return
     process.send_signal(signal.SIGKILL)

@@ -75,6 +75,7 @@ async def test_a_round_that_begins_waits_for_redis(
 ) -> None:
     cut.swallow(word)
     env = await host.enter(ANN, RUNNING)
+    await host._door.opened("a1")
     assert cut.cuts == 1
     assert Path(env["TINYTOWN_CREDENTIALS"]).exists()
     assert await may_speak(client, town_id)
@@ -82,10 +83,17 @@ async def test_a_round_that_begins_waits_for_redis(
 
 @pytest.mark.parametrize("word", ["SETUSER", "XGROUP"])
 async def test_a_round_that_is_taken_over_waits_for_redis(
-    cut: Cut, host: TownHost, client: Client, town_id: str, word: str
+    cut: Cut,
+    host: TownHost,
+    client: Client,
+    town_id: str,
+    word: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("tinytownd.door.LINGER_SECONDS", 0.0)
     await host.enter(ANN, RUNNING)
     await host.leave(ANN)
+    await asyncio.sleep(0)  # for the timer: its stream is not read any more
     cut.swallow(word)
     await host.readmit(ANN, RUNNING)
     assert cut.cuts == 1
@@ -139,10 +147,23 @@ async def test_a_cancel_that_is_swallowed_does_not_keep_a_round_from_its_end(
     assert ended
 
 
+async def test_the_stream_of_a_round_is_read_on_for_a_while_and_no_longer(
+    host: TownHost, town_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = host._around.reader._cursors
+    for seconds, still in ((60.0, True), (0.0, False)):
+        monkeypatch.setattr("tinytownd.door.LINGER_SECONDS", seconds)
+        await host.enter(ANN, RUNNING)
+        await host.leave(ANN)
+        await asyncio.sleep(0.01)
+        assert (keys.commands_key(town_id, "a1") in read) is still
+
+
 async def test_only_who_is_in_a_round_is_let_in_again(
     host: TownHost, client: Client, town_id: str
 ) -> None:
     await host.enter(ANN, RUNNING)
+    await host._door.opened("a1")
     await client.execute_command("ACL", "DELUSER", f"tt-{town_id}-a1")
     await host.readmit_all()
     assert await may_speak(client, town_id)

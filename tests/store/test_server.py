@@ -15,14 +15,17 @@ import pytest
 import redis.asyncio
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from tests import waiting
 from tests.store.far_end import Connect, serve
 from tinytownd.domain.errors import Unavailable
 from tinytownd.home import Endpoint, Home, connect_path
 from tinytownd.settings import RedisSettings
+from tinytownd.store import process as process_module
 from tinytownd.store import server as server_module
 from tinytownd.store.acl import digest
-from tinytownd.store.binary import find_binary
-from tinytownd.store.client import connect, ensure_supported, recent
+from tinytownd.store.binary import find_binary, recent
+from tinytownd.store.client import connect, ensure_supported
+from tinytownd.store.process import ServerProcess
 from tinytownd.store.server import EmbeddedServer, ExternalServer, find_server
 
 BINARY = find_binary(os.environ)
@@ -129,6 +132,25 @@ async def test_server_survives_its_daemon_and_is_found_again(
     await server.stop()  # once more is no error
 
 
+async def test_a_server_that_was_begun_is_taken_over(home: Home, connected: Connect) -> None:
+    begun = ServerProcess(home, BINARY)
+    assert begun.start()
+    assert not ServerProcess(home, BINARY).start()
+    server = EmbeddedServer(home, BINARY, begun=begun)
+    await server.start()
+    assert begun.ended is None
+    await server.stop()
+
+
+async def test_one_that_was_begun_and_ended_is_looked_into(home: Home) -> None:
+    binary = short_lived(home, 2)
+    begun = ServerProcess(home, binary)
+    assert begun.start()
+    await asyncio.to_thread(waiting.until, lambda: begun.ended is not None, "its end")
+    with pytest.raises(Unavailable, match="the server ended"):
+        await EmbeddedServer(home, binary, begun=begun).start()
+
+
 async def test_many_starts_at_once_make_one_server(home: Home, connected: Connect) -> None:
     servers = [EmbeddedServer(home, BINARY) for _ in range(5)]
     try:
@@ -183,7 +205,7 @@ async def test_durability_is_what_the_settings_say_now(home: Home, connected: Co
 async def test_a_server_that_ends_on_a_full_disk_waits_for_room(
     home: Home, server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server_module, "LEAST_DISK", 1 << 60)
+    monkeypatch.setattr(process_module, "LEAST_DISK", 1 << 60)
     with pytest.raises(Unavailable, match="is full"):
         await EmbeddedServer(home, BINARY, "always").start()
     assert not home.socket.exists()

@@ -71,8 +71,8 @@ def collect(storm: StormTown, tasks: Mapping[str, PlanTask]) -> Evidence:
     with _store(storm) as store:
         _read_town(found, store, (storm.town.directory / ".tt" / "town").read_text().strip())
         _read_keys(found, store)
-    for kind, words in (("tasks", "task list"), ("agents", "list"), ("messages", "inbox --all")):
-        found.seen[kind] = storm.town.see(*words.split())
+    for kind, words in (("tasks", "task list"), ("agents", "list"), ("messages", "inbox")):
+        found.seen[kind] = storm.town.see(*words.split(), "--all")
     found.notes = {kind: storm.noted(kind) for kind in NOTES}
     found.commands, found.unrest = storm.told.commands, storm.told.unrest
     found.letters = [{**vars(letter), "code": code} for letter, code in storm.told.letters]

@@ -23,7 +23,16 @@ from tinytown_cli.api.records import (
 from tinytown_cli.api.reports import Cost, Finished, Need, Report, Spent
 from tinytown_cli.api.tasks import Task, TaskOptions
 from tinytown_cli.api.town import Town
-from tinytown_cli.api.upkeep import Finding, Kept, Pruned, Reclaimed, Removed, Saved, Skipped
+from tinytown_cli.api.upkeep import (
+    Archived,
+    Finding,
+    Kept,
+    Pruned,
+    Reclaimed,
+    Removed,
+    Saved,
+    Skipped,
+)
 from tinytownd.domain.errors import (
     Ambiguous,
     BadInput,
@@ -41,6 +50,7 @@ __all__ = [
     "AgentInfo",
     "AgentOptions",
     "Ambiguous",
+    "Archived",
     "Backlog",
     "BadInput",
     "Closed",

@@ -149,9 +149,8 @@ def name_of(agent: AgentRef) -> str:
 
 async def find(session: Session, name: str) -> Agent:
     """The agent of that name, in any case; raises `NotFound`."""
-    for told in (await session.ask("agent.list"))["agents"]:
-        if told["name"].lower() == name.lower():
-            return Agent(session, told)
+    for told in (await session.ask("agent.list", name=name))["agents"]:
+        return Agent(session, told)
     raise NotFound(f"there is no agent {name!r} in this town", hint="town.agents() lists them")
 
 

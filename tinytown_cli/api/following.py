@@ -133,5 +133,5 @@ class Mail:
         return self._seen.pop(message_id, None)
 
     async def _look(self, **where: Any) -> list[Message]:
-        reply = await self._session.ask("message.inbox", **where)
-        return [read(Message, one) for one in reply["messages"]]
+        told = await self._session.listed("message.inbox", "messages", **where)
+        return [read(Message, one) for one in told]

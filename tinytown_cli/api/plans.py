@@ -201,7 +201,8 @@ class Backlog:
 
     async def tasks(self) -> list[Task]:
         """What nobody owns, the most urgent first."""
-        return tasks_in(self._session, await self._session.ask("backlog.list"))
+        told = await self._session.listed("backlog.list", "tasks")
+        return [Task(self._session, one) for one in told]
 
     async def claim(self, task: str | Task, agent: AgentRef | None = None) -> Task:
         """Gives a task of it to an agent; inside an agent's process, to itself.

@@ -265,12 +265,18 @@ class Counts(Record):
 
 @dataclass(frozen=True)
 class Status(Record):
-    """The town at a glance, after the event with the id `event`; `rounds` are the last ten."""
+    """The town at a glance, after the event with the id `event`; `rounds` are the last ten.
+
+    Of a team or of plans of more than fifty some are shown; `team` counts all agents by state,
+    `plans_left` the plans that are not shown.
+    """
 
     town: TownInfo
     conductor: Conductor
     plans: tuple[PlanInfo, ...]
+    plans_left: int
     agents: tuple[AgentInfo, ...]
+    team: dict[str, int]
     tasks: Counts
     messages: dict[str, int]
     questions: int
@@ -290,10 +296,14 @@ class Missing(Record):
 
 @dataclass(frozen=True)
 class PlanStatus(Record):
-    """How far the plan is, after the event with the id `event`."""
+    """How far the plan is, after the event with the id `event`.
+
+    Of many tasks the most urgent are shown: `tasks_left` are not.
+    """
 
     conductor: Conductor
     tasks: tuple[TaskInfo, ...]
+    tasks_left: int
     agents: tuple[AgentInfo, ...]
     missing: tuple[Missing, ...]
     event: str

@@ -51,6 +51,15 @@ class Session:
             self.check_open()
             return await conversation.send(self.io, self.target, verb, args, seconds)
 
+    async def listed(self, verb: str, what: str, **args: Any) -> list[Data]:
+        """All that a verb lists as `what`, page by page. Raises as `ask`."""
+        reply = await self.ask(verb, **args, after="")
+        found: list[Data] = reply[what]
+        while reply["next"] is not None:
+            reply = await self.ask(verb, **args, after=reply["next"])
+            found += reply[what]
+        return found
+
     async def wait(self, what: str, deadline: Deadline, **args: object) -> list[Data]:
         """Waits until the town says that it is over; the tasks that have failed.
 

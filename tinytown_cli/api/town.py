@@ -35,7 +35,7 @@ from tinytown_cli.api.records import (
 )
 from tinytown_cli.api.reports import Report
 from tinytown_cli.api.session import Deadline, Session, ref
-from tinytown_cli.api.tasks import Task, TaskOptions, described, tasks_in
+from tinytown_cli.api.tasks import Task, TaskOptions, described
 from tinytown_cli.api.upkeep import Upkeep
 from tinytownd.domain.errors import BadInput
 from tinytownd.domain.names import GROUP
@@ -83,9 +83,9 @@ class Town(Upkeep):
         finally:
             await connections.aclose()
 
-    async def status(self) -> Status:
-        """The town at a glance."""
-        return read(Status, await self._session.ask("town.status"))
+    async def status(self, *, everything: bool = False) -> Status:
+        """The town at a glance; with `everything` every agent and plan of a large one, too."""
+        return read(Status, await self._session.ask("town.status", all=everything))
 
     async def spawn(self, name: str, **options: Unpack[AgentOptions]) -> Agent:
         """Adds an agent to the team; one that is there and is the same is that one.
@@ -101,7 +101,7 @@ class Town(Upkeep):
 
     async def agents(self) -> list[Agent]:
         """The team, in the order it was spawned."""
-        told = (await self._session.ask("agent.list"))["agents"]
+        told = await self._session.listed("agent.list", "agents")
         return [Agent(self._session, one) for one in told]
 
     async def assign(self, to: AgentRef, text: str, **options: Unpack[TaskOptions]) -> Task:
@@ -133,8 +133,8 @@ class Town(Upkeep):
     ) -> list[Task]:
         """All tasks that fit, in the order they were made."""
         who = None if agent is None else name_of(agent)
-        reply = await self._session.ask("task.list", state=state, agent=who, tag=tag)
-        return tasks_in(self._session, reply)
+        told = await self._session.listed("task.list", "tasks", state=state, agent=who, tag=tag)
+        return [Task(self._session, one) for one in told]
 
     async def current_task(self) -> Task | None:
         """What the agent inside whose process this runs works on."""
@@ -209,8 +209,8 @@ class Town(Upkeep):
         With `everything`, every message that the town still has, read ones too.
         """
         who = None if agent is None else name_of(agent)
-        reply = await self._session.ask("message.inbox", agent=who, all=everything)
-        return [read(Message, one) for one in reply["messages"]]
+        told = await self._session.listed("message.inbox", "messages", agent=who, all=everything)
+        return [read(Message, one) for one in told]
 
     async def take_mail(self, mailbox: AgentRef = "conductor") -> list[Message]:
         """Reads what waits in a mailbox and takes it out: nobody else is given it.

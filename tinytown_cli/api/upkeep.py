@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from tinytown_cli.api.records import Record, TaskInfo, read
@@ -64,6 +65,16 @@ class Pruned(Record):
 
 
 @dataclass(frozen=True)
+class Archived(Record):
+    """How many tasks and rounds were put away, and how many tasks something still needs."""
+
+    tasks: int
+    rounds: int
+    kept: int
+    dry_run: bool
+
+
+@dataclass(frozen=True)
 class Saved(Record):
     """A file with the whole town: what it holds, by kind, its size and its checksum."""
 
@@ -93,6 +104,11 @@ class Upkeep:
     async def prune(self, *, everyone: bool = False) -> Pruned:
         """Removes agents that have stopped; with `everyone`, also those with work, and in error."""
         return read(Pruned, await self._session.ask("agent.prune", all=everyone))
+
+    async def archive(self, older: timedelta, *, dry_run: bool = False) -> Archived:
+        """Puts away what ended so long ago, as `tt prune --older`; `dry_run` only counts it."""
+        told = {"older": int(older.total_seconds()), "dry_run": dry_run}
+        return read(Archived, await self._session.ask("town.archive", **told))
 
     async def reset(self, *, agents_only: bool = False) -> dict[str, int]:
         """Ends all rounds and empties the town, as `tt reset --force`; counts of what is gone."""

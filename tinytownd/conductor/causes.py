@@ -86,11 +86,8 @@ def withdraw(town: Town, owners: Iterable[str]) -> None:
     if not town.mail.subjects:
         return
     ended = {f"{UNFIT}:{owner}" for owner in owners}
-    for (kind, name), record in town.change.records.items():
-        if isinstance(record, Message):
-            ended.add(record.about or "")
-        elif kind in SUBJECTS:
-            ended.add(f"{SUBJECTS[kind]}:{name}")
+    changed = town.change.records
+    ended |= {f"{SUBJECTS[kind]}:{name}" for kind, name in changed if kind in SUBJECTS}
     ended &= town.mail.subjects
     for message in town.about(*ended) if ended else ():
         if message.to != CONDUCTOR or not is_over(town, message.about or ""):

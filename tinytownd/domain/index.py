@@ -192,6 +192,8 @@ class TaskIndex:
             _take_out(self.dependents, need, task.id)
         if task.parent is not None:
             _take_out(self.children, task.parent, task.id)
+            if task.parent not in self.children:
+                self.child_states.pop(task.parent, None)
         self._missing.pop(task.id, None)
         self._arrived.pop(task.id, None)
         self._joins.pop(task.id, None)
@@ -313,6 +315,7 @@ class TaskIndex:
                 continue
             del places[at]
             self._able[task.plan][owner] -= 1
+            self._dirty.add(owner)
             if not places:
                 del lines[line]
             if not lines:

@@ -42,12 +42,12 @@ def retire(town: Town) -> None:
             town.drop(message)
     if town.over[Round.kind] >= keep.rounds + BATCH:
         put_rounds_away(town, oldest(town.rounds.values(), town.over[Round.kind] - keep.rounds))
-    look(town, keep.tasks, town.now - keep.days * DAY_MS)
+    look(town)
 
 
 def goes_on(town: Town) -> bool:
-    """Whether the last look put away all that it looked at, and there is more."""
-    return town.looked[1:] == (0, 0) and town.looked[0] != (0, 0, "")
+    """Whether there is more to put away after a look that put away all that it looked at."""
+    return town.looked[1:] == (0, 0) and is_too_much(town)
 
 
 def oldest(records: Iterable[Record], count: int) -> list[Record]:
@@ -64,16 +64,15 @@ def put_rounds_away(town: Town, rounds: Iterable[Record]) -> None:
     town.wake(None)  # for their files
 
 
-def look(town: Town, keep: int, before: int) -> None:
-    """Puts away what is too much, or ended before a time: some of it, the next change goes on."""
-    over = town.index.finished
-    spare = len(over) - keep
-    if spare < BATCH and not (over and over[0][0] < before):
-        return
+def look(town: Town) -> None:
+    """Puts away what is too much or too old: some of it, the next change goes on."""
     start, counted, at = town.looked
-    if len(over) < counted + BATCH and 0 <= town.now - at < LOOK_MS:
+    over = town.index.finished
+    if not is_too_much(town) or (len(over) < counted + BATCH and 0 <= town.now - at < LOOK_MS):
         return
-    end = max(spare if spare >= BATCH else 0, bisect.bisect_left(over, (before, 0, "")))
+    spare = len(over) - town.policy.history.tasks
+    old = bisect.bisect_left(over, (too_old(town), 0, ""))
+    end = max(spare if spare >= BATCH else 0, old)
     first = bisect.bisect_left(over, start, hi=end) % end
     places = over[first : min(first + LOOK, end)]
     gone = put_away(town, (town.tasks[task] for _, _, task in places))
@@ -81,6 +80,18 @@ def look(town: Town, keep: int, before: int) -> None:
     if gone >= len(places) and end > len(places):
         town.looked = (places[-1], 0, 0)
         town.wake(None)  # somebody must go on: perhaps nothing else happens here
+
+
+def is_too_much(town: Town) -> bool:
+    """Whether more is over than a town has at hand, or something for too long."""
+    over = town.index.finished
+    spare = len(over) - town.policy.history.tasks
+    return spare >= BATCH or (len(over) > 0 and over[0][0] < too_old(town))
+
+
+def too_old(town: Town) -> int:
+    """What ended before that goes, however little there is; in milliseconds since the epoch."""
+    return town.now - town.policy.history.days * DAY_MS
 
 
 def put_away(town: Town, tasks: Iterable[Task]) -> int:

@@ -312,7 +312,6 @@ class Town:
             for record in sorted(table.values(), key=lambda one: one.order):
                 table[record.id] = table.pop(record.id)
         self.index.take_dirty()
-        self.index.touch_plans(self.plans)  # some were looked at in vain
         self.change = Change()
 
     def records(self) -> Iterable[Record]:
@@ -361,6 +360,8 @@ class Town:
             self.index.touch_plans([either.id])
         if old is None or new is None or old.moves != new.moves:
             self.index.touch_all()
+        if old is not None and new is not None and old.state != new.state:
+            self.looked = ((0, 0, ""), 0, 0)  # when it ended, its tasks may go
         for plan, by in ((old, -1), (new, 1)):
             if plan is not None and plan.archived:
                 self.index.count_archived_plan(plan, by)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 from tinytownd.domain import questions, rate_limits, rules
@@ -21,7 +22,7 @@ from tinytownd.domain.names import (
 )
 from tinytownd.domain.task import Task
 from tinytownd.domain.town import Town
-from tinytownd.handlers import views
+from tinytownd.handlers import paging, views
 from tinytownd.handlers.owners import Owner, hand_over, name_for
 from tinytownd.handlers.registry import Answer, Context, verb
 from tinytownd.handlers.rights import mode_of
@@ -183,9 +184,18 @@ def want(ctx: Context, agent: Agent, desired: str, *, restart: bool = False) -> 
 
 
 @verb("agent.list", "read")
-def list_(ctx: Context) -> dict[str, object]:
-    """The team, in the order it was spawned."""
-    return {"agents": views.agents(ctx.town)}
+def list_(
+    ctx: Context, *, name: str | None = None, limit: int = paging.USUAL, after: str = ""
+) -> dict[str, object]:
+    """The team, in the order it was spawned, page by page; or the one of that name, if it is there.
+
+    Raises `BadInput`.
+    """
+    town = ctx.town
+    named = town.find_agent(name) if name is not None else None
+    team = list(town.agents.values()) if name is None else [named] if named else []
+    shown = partial(views.agent, town)
+    return paging.reply("agents", paging.page(team, shown, limit, after), len(team))
 
 
 @verb("agent.kill", "write")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
+from operator import attrgetter
+
 from tinytownd.domain import gates
 from tinytownd.domain.errors import BadInput, Conflict
 from tinytownd.domain.index import owners_of
@@ -9,7 +12,7 @@ from tinytownd.domain.join import ALL, HOLD
 from tinytownd.domain.lines import lines_of
 from tinytownd.domain.task import Task
 from tinytownd.domain.town import Town
-from tinytownd.handlers import views
+from tinytownd.handlers import paging, views
 from tinytownd.handlers.gating import wanted
 from tinytownd.handlers.owners import hand_over, named_owner, owner_of
 from tinytownd.handlers.registry import Answer, Context, verb
@@ -65,9 +68,12 @@ def takers_of(town: Town, task: Task) -> list[str]:
 
 
 @verb("backlog.list", "read")
-def list_(ctx: Context) -> dict[str, object]:
-    """What nobody owns, best first."""
-    return {"tasks": [views.task(ctx.town, task) for task in unowned(ctx.town)]}
+def list_(ctx: Context, *, limit: int = paging.USUAL, after: str = "") -> dict[str, object]:
+    """What nobody owns, best first, page by page."""
+    found = unowned(ctx.town)
+    shown = partial(views.task, ctx.town)
+    page = paging.page(found, shown, limit, after, attrgetter("rank"))
+    return paging.reply("tasks", page, len(found))
 
 
 @verb("backlog.claim", "write")

@@ -6,7 +6,7 @@ from tinytownd.domain import tracking
 from tinytownd.domain.errors import BadInput, Conflict
 from tinytownd.domain.plan import SHELL
 from tinytownd.domain.town import Town
-from tinytownd.handlers import views
+from tinytownd.handlers import glance, paging, views
 from tinytownd.handlers.agents import add, stand_in
 from tinytownd.handlers.registry import Answer, Context, verb
 
@@ -69,14 +69,19 @@ def stop(ctx: Context) -> Answer:
 
 
 @verb("conductor.status", "read")
-def status(ctx: Context, *, plan: str | None = None) -> dict[str, object]:
-    """A plan's tasks and the team, and the last event that this takes into account."""
+def status(
+    ctx: Context, *, plan: str | None = None, limit: int = paging.USUAL
+) -> dict[str, object]:
+    """A plan's tasks and the team, and the last event that this takes into account.
+
+    Of many tasks and agents those that need somebody or are worked on; `tasks_left` are not shown.
+    """
     town = ctx.town
     name = views.usual_plan(town) if plan is None else town.plan(plan).id
     return {
         "conductor": views.conductor(town, name),
-        "tasks": [views.task(town, task) for task in town.tasks.values() if task.plan == name],
-        "agents": views.agents(town),
+        **paging.urgent(town, [task for task in town.tasks.values() if task.plan == name], limit),
+        "agents": [views.agent(town, one) for one in glance.shown_agents(town)],
         "missing": views.missing(town, name),
         "event": ctx.host.store.last_event,
     }

@@ -44,7 +44,7 @@ async def list_(ctx: Context) -> dict[str, object]:
                 lambda t: {
                     "state": "open",
                     "agents": len(t.agents),
-                    "open_tasks": sum(1 for task in t.tasks.values() if not task.finished),
+                    "open_tasks": len(t.tasks) - len(t.index.finished),
                 }
             )
         towns.append({"id": town.id, "name": town.name, "dir": str(town.dir), **counts})

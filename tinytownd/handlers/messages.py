@@ -20,7 +20,7 @@ from tinytownd.domain.names import GROUP, ROLE, check_name, check_priority, chec
 from tinytownd.domain.plan import SHELL
 from tinytownd.domain.threads import Place
 from tinytownd.domain.town import Town
-from tinytownd.handlers import views
+from tinytownd.handlers import paging, views
 from tinytownd.handlers.registry import Answer, Context, verb
 
 
@@ -147,15 +147,24 @@ def check_room(town: Town, name: str, text: str) -> None:
 
 
 @verb("message.inbox", "read")
-def inbox(ctx: Context, *, agent: str | None = None, all: bool = False) -> dict[str, object]:
-    """What waits, without consuming it: for one mailbox, or with --all every message kept."""
+def inbox(
+    ctx: Context,
+    *,
+    agent: str | None = None,
+    all: bool = False,
+    limit: int = paging.USUAL,
+    after: str = "",
+) -> dict[str, object]:
+    """What waits, without consuming it, page by page: in one mailbox, or all messages kept."""
     town = ctx.town
     if all:
-        return shown_messages(town.messages.values())
-    if agent is None and ctx.speaker.agent is None:
-        return shown_messages(one for one in town.messages.values() if one.state == "waiting")
-    name = mailbox_of(town, agent) if agent is not None else ctx.speaker.name
-    return shown_messages(town.inbox(name))
+        found = list(town.messages.values())
+    elif agent is None and ctx.speaker.agent is None:
+        found = [one for one in town.messages.values() if one.state == "waiting"]
+    else:
+        found = town.inbox(mailbox_of(town, agent) if agent is not None else ctx.speaker.name)
+    page = paging.page(found, views.message, limit, after)
+    return paging.reply("messages", page, len(found))
 
 
 @verb("message.read", "write")

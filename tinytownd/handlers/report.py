@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Iterator
 
 from tinytownd.domain import gates, questions
@@ -25,7 +26,7 @@ def report(ctx: Context, *, since: int = USUAL_SECONDS) -> dict[str, object]:
     if not 0 < since <= MOST_SECONDS:
         raise BadInput(f"{since} seconds is no time to look back", hint="1 second to 366 days")
     town, start = ctx.town, ctx.now - since * 1_000
-    over = [task for task in town.tasks.values() if is_work(task) and later(task, start)]
+    over = [task for task in ended(town, start) if is_work(task)]
     return {
         "since": iso(start),
         "until": iso(ctx.now),
@@ -35,6 +36,13 @@ def report(ctx: Context, *, since: int = USUAL_SECONDS) -> dict[str, object]:
         "cost": cost(town, start),
         "needs": list(needs(town, start)),
     }
+
+
+def ended(town: Town, start: int) -> list[Task]:
+    """The tasks that came to their end since then, in the order they were made."""
+    finished = town.index.finished
+    since = finished[bisect.bisect_left(finished, (start,)) :]
+    return sorted((town.tasks[one] for *_, one in since), key=lambda task: task.seq)
 
 
 def is_work(task: Task) -> bool:
@@ -101,7 +109,7 @@ def needs(town: Town, start: int) -> Iterator[View]:
     """What waits for a person, with the command for each; what was asked comes first."""
     for message in questions.open_questions(town):
         yield need("question", message.id, message.text, answer_to(message))
-    for task in town.tasks.values():
+    for task in sorted(map(town.tasks.__getitem__, town.index.lost), key=lambda task: task.seq):
         if task.state == "failed" and wants_mending(town, task, start):
             why = task.error or "no reason given"
             yield need("task", task.id, f"failed: {why}", f"tt task retry {task.id}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from functools import partial
 from typing import Any
 
 from tinytownd.domain import gates, names, retention, rules, tracking
@@ -12,7 +13,7 @@ from tinytownd.domain.names import BACKLOG, check_priority, check_tag, check_tex
 from tinytownd.domain.task import STATES, Task
 from tinytownd.domain.town import Town
 from tinytownd.domain.track import scoped
-from tinytownd.handlers import views
+from tinytownd.handlers import paging, views
 from tinytownd.handlers.archive import coming_back, task_or_archived
 from tinytownd.handlers.gating import wanted
 from tinytownd.handlers.owners import (
@@ -118,27 +119,40 @@ async def show(ctx: Context, *, task: str) -> dict[str, object]:
 def may_have_more(town: Town, task: Task) -> bool:
     """Whether rounds of the task may have been put away: it is older than those at hand."""
     first = next(iter(town.rounds.values()), None)
-    return town.meta.cleared > 0 and (first is None or task.created_at <= first.started_at)
+    if first is None:
+        return town.meta.rounds > 0
+    return first.order > 1 and task.created_at <= first.started_at
 
 
 @verb("task.list", "read")
 def list_(
-    ctx: Context, *, state: str | None = None, agent: str | None = None, tag: str | None = None
+    ctx: Context,
+    *,
+    state: str | None = None,
+    agent: str | None = None,
+    tag: str | None = None,
+    limit: int = paging.USUAL,
+    after: str | None = None,
 ) -> dict[str, object]:
-    """All tasks that fit, in the order they were made."""
+    """Those of all tasks that fit that a person wants to see; with `after`, page by page.
+
+    Those are what is open, and then the newest; shown in the order they were made.
+    """
     if state is not None and state not in STATES:
         raise BadInput(
             f"{names.shown(state)} is no state of a task", hint="one of " + ", ".join(STATES)
         )
     owner = taker(ctx.town, agent, run="") if agent is not None else None
-    tasks = [
-        views.task(ctx.town, task)
+    fits = [
+        task
         for task in ctx.town.tasks.values()
         if (state is None or task.state == state)
         and (owner is None or owner_of(task) == owner)
         and (tag is None or tag in task.tags)
     ]
-    return {"tasks": tasks}
+    listed = paging.open_first(fits, limit) if after is None else fits
+    found = paging.page(listed, partial(views.task, ctx.town), limit, after or "")
+    return paging.reply("tasks", found, len(fits))
 
 
 @verb("task.current", "read")

@@ -10,17 +10,19 @@ from tinytownd.domain.errors import BadInput
 from tinytownd.domain.message import QUESTION, Message
 from tinytownd.domain.task import FINISHED, Task
 from tinytownd.domain.town import Town
-from tinytownd.handlers import views
+from tinytownd.handlers import glance, views
 from tinytownd.handlers.registry import Context, verb
 
 #: Most events that one `tt history` shows; the stream itself holds more.
 MAX_HISTORY = 10_000
+#: So many times as many events as are wanted of one agent or task are looked at before all are.
+FURTHER = 10
 
 
 @verb("town.status", "read")
-def status(ctx: Context) -> dict[str, object]:
+def status(ctx: Context, *, all: bool = False) -> dict[str, object]:
     """The town at a glance, and the last event that this takes into account."""
-    return {**views.status(ctx.town), "event": ctx.host.store.last_event}
+    return {**glance.status(ctx.town, everything=all), "event": ctx.host.store.last_event}
 
 
 @verb("town.history", "query")
@@ -32,14 +34,18 @@ async def history(
         raise BadInput(f"limit is from 1 to {MAX_HISTORY:,}")
     who = ctx.town.agent(agent).name if agent is not None else None
     what = ctx.town.task(task).id if task is not None else None
-    count = limit if who is None and what is None else MAX_HISTORY
-    events = await ctx.host.store.history(count)
-    fits = [
-        event
-        for event in events
-        if (who is None or who in (event.get("agent"), event.get("actor")))
-        and (what is None or event.get("task") == what)
-    ]
+    fits: list[dict[str, object]] = []
+    # What is about one of many is seldom among the last few events: then it looks further back.
+    for count in dict.fromkeys((limit, min(limit * FURTHER, MAX_HISTORY), MAX_HISTORY)):
+        events = await ctx.host.store.history(count)
+        fits = [
+            event
+            for event in events
+            if (who is None or who in (event.get("agent"), event.get("actor")))
+            and (what is None or event.get("task") == what)
+        ]
+        if len(fits) >= limit or len(events) < count:
+            break
     return {"events": [{**event, "at": views.iso(_ms(event["at"]))} for event in fits[-limit:]]}
 
 
@@ -78,11 +84,17 @@ def came_to(town: Town, task: Task | None, names: Set[str] | None) -> list[Task]
     if task is not None:
         if task.state == "completed":
             return []
-        return [task] if task.finished or task.id in held_by_failure(town) else None
+        return [task] if task.finished or is_stuck(town, task) else None
     if names is None:
         return None if busy_town(town) else failed(town, None)
-    busy = any(busy_agent(town, name) for name in names)
+    busy = any(town.agent(name).round is not None for name in names)
+    busy = busy or any(busy_agent(town, name) for name in names)
     return None if busy else failed(town, names)
+
+
+def is_stuck(town: Town, task: Task) -> bool:
+    """Whether a task waits in vain; what waits for nothing does not, and is not looked into."""
+    return (task.group or town.index.waits(task)) and task.id in held_by_failure(town)
 
 
 def asked_about(town: Town, task: Task | None, names: Set[str]) -> Iterator[Message]:
@@ -131,19 +143,21 @@ def starts(town: Town, name: str) -> bool:
 def busy_town(town: Town) -> bool:
     """Whether a task is open, a round runs, or a message waits that starts one.
 
-    A task that is held by one that failed does not count: it would be waited for in vain.
+    A task that is held by one that failed does not count: it would be waited for in vain. This is
+    asked after every change, and a town at work is found to be so by the first that is at work.
     """
-    if any(a.round is not None or starts(town, a.name) for a in town.agents.values()):
+    if any(agent.round is not None for agent in town.agents.values()):
         return True
     open_ = sum(count for state, count in town.index.states.items() if state not in FINISHED)
     stuck = (town.tasks[task] for task in (held_by_failure(town) if open_ else ()))
-    return open_ > sum(not task.finished and not task.group for task in stuck)
+    if open_ > sum(not task.finished and not task.group for task in stuck):
+        return True
+    return any(starts(town, agent.name) for agent in town.agents.values())
 
 
 def failed(town: Town, owners: Set[str] | None) -> list[Task]:
     """The tasks that failed, of everybody or of some."""
-    return [
-        task
-        for task in town.tasks.values()
-        if task.state == "failed" and (owners is None or task.agent in owners)
-    ]
+    lost = (town.tasks[task] for task in town.index.lost)
+    failed = (task for task in lost if task.state == "failed")
+    fits = (task for task in failed if owners is None or task.agent in owners)
+    return sorted(fits, key=lambda task: task.seq)

@@ -8,7 +8,7 @@ from tinytownd.domain import tracking
 from tinytownd.domain.names import check_text
 from tinytownd.domain.task import STATES, Task
 from tinytownd.domain.track import TrackedPlan
-from tinytownd.handlers import views
+from tinytownd.handlers import paging, views
 from tinytownd.handlers.conductor import switch_on
 from tinytownd.handlers.registry import Answer, Context, verb
 
@@ -20,7 +20,9 @@ def list_(ctx: Context) -> dict[str, object]:
 
 
 @verb("plan.status", "read")
-def status(ctx: Context, *, name: str | None = None) -> dict[str, object]:
+def status(
+    ctx: Context, *, name: str | None = None, limit: int = paging.USUAL
+) -> dict[str, object]:
     """How far a plan is, who works on it, and its tasks; without a name, the town's plan."""
     town = ctx.town
     plan = town.plan(name if name is not None else views.usual_plan(town))
@@ -28,7 +30,7 @@ def status(ctx: Context, *, name: str | None = None) -> dict[str, object]:
     return {
         "plan": views.plan(town, plan.id),
         "agents": by_owner(tasks),
-        "tasks": [views.task(town, task) for task in tasks],
+        **paging.urgent(town, tasks, limit),
         "event": ctx.host.store.last_event,
     }
 

@@ -10,9 +10,9 @@ from tinytownd.conductor.plans import plan_state
 from tinytownd.domain import budgets, usage
 from tinytownd.domain.agent import Agent
 from tinytownd.domain.lines import lines_of
-from tinytownd.domain.message import CONDUCTOR, KINDS, QUESTION, Message, Round
+from tinytownd.domain.message import CONDUCTOR, KINDS, Message, Round
 from tinytownd.domain.names import ROLE
-from tinytownd.domain.task import STATES, Task
+from tinytownd.domain.task import Task
 from tinytownd.domain.town import Town
 from tinytownd.domain.track import MAIN, TrackedPlan
 
@@ -215,37 +215,6 @@ def asked(town: Town) -> int:
     if agent is None or not agent.will_work or agent.desired != "run":
         return 0
     return sum(message.starts_round for message in town.inbox(CONDUCTOR))
-
-
-def status(town: Town) -> View:
-    """The town at a glance: counts by state, by agent and by kind; the last ten rounds."""
-    by_agent: dict[str, Counter[str]] = {}
-    by_state: Counter[str] = Counter()
-    backlog = 0
-    for one in town.tasks.values():
-        if one.group:
-            continue
-        by_state[one.state] += 1
-        owner = one.owner
-        if owner is not None:
-            by_agent.setdefault(owner, Counter())[one.state] += 1
-        elif not one.finished:
-            backlog += 1
-    waiting = Counter(m.sort for m in town.messages.values() if m.state == "waiting")
-    return {
-        "town": {"id": town.id, "name": town.meta.name, "dir": town.meta.dir},
-        "conductor": conductor(town),
-        "plans": plans(town),
-        "agents": agents(town),
-        "tasks": {
-            "by_state": {state: by_state[state] for state in STATES},
-            "by_agent": {name: dict(counts) for name, counts in by_agent.items()},
-        },
-        "messages": {kind: waiting[kind] for kind in KINDS},
-        "questions": waiting[QUESTION],
-        "backlog": backlog,
-        "rounds": [round_(town, one) for one in list(town.rounds.values())[-10:]],
-    }
 
 
 def missing(town: Town, plan: str | None = None) -> list[View]:

@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tinytownd.files import directory_inside, open_inside
+from tinytownd.files import directory_inside, open_in, open_inside
 from tinytownd.runtimes.alive import (
     TOKEN_VARIABLE,
     Watch,
@@ -191,7 +191,7 @@ class RoundProcess:
     async def _clear(self) -> None:
         loop = asyncio.get_running_loop()
         started, told = loop.time(), frozenset[int]()
-        while left := frozenset(await asyncio.to_thread(survivors, self.token, self.files.lock)):
+        while left := frozenset(await survivors(self.token, self.files.lock)):
             spent = loop.time() - started
             if spent > _GIVE_UP:
                 break
@@ -220,7 +220,6 @@ def spawn(
     missing CLI is no error here: it exits 127.
     """
     token = env[TOKEN_VARIABLE]
-    files.create()
     with contextlib.ExitStack() as stack:
 
         def closing(fd: int) -> int:
@@ -230,13 +229,13 @@ def spawn(
         append = os.O_WRONLY | os.O_CREAT | os.O_APPEND
         directory = stack.enter_context(files.entered())
         # Inherited by all that the round starts; our own copy goes with the stack.
-        lock = closing(files.open(files.lock, os.O_RDWR | os.O_CREAT))
+        lock = closing(open_in(directory, files.lock, os.O_RDWR | os.O_CREAT))
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         process = subprocess.Popen(
             ["/bin/sh", "-c", _WRAPPER, *_place(files, directory), *_found(invocation, env)],
             stdin=closing(os.open(invocation.stdin or os.devnull, os.O_RDONLY)),
-            stdout=closing(files.open(files.stdout, append)),
-            stderr=closing(files.open(files.stderr, append)),
+            stdout=closing(open_in(directory, files.stdout, append)),
+            stderr=closing(open_in(directory, files.stderr, append)),
             cwd=cwd,
             env=env,
             start_new_session=True,

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tinytownd.domain.errors import Unavailable
-from tinytownd.store.sync import mark_path, read_mark, sync
+from tinytownd.store.synced import mark_path, read_mark, sync
 
 MANIFEST = "appendonly.aof.manifest"
 Bytes = bytes | mmap.mmap

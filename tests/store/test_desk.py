@@ -1,0 +1,154 @@
+"""The desk: what comes in a burst is as if it had come one by one."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.store.steps import entry_in, loaded, reply_to, running, seen, until, waiting_in
+from tinytownd import desk, handlers, wire
+from tinytownd.desk import Desk
+from tinytownd.handlers.registry import VERBS, Context
+from tinytownd.store import keys
+from tinytownd.store.client import Client, end
+from tinytownd.store.commands import Command
+from tinytownd.store.replies import Entry
+from tinytownd.store.town import TownStore
+
+assert handlers.__all__  # importing them fills the table of verbs
+
+
+Asked = tuple[Entry, str, dict[str, Any]]
+
+
+class Bursts:
+    """A desk of a town, and what it is asked all at once."""
+
+    def __init__(self, client: Client, store: TownStore, desk: Desk) -> None:
+        self.client = client
+        self.store = store
+        self._desk = desk
+
+    async def entry(self, command: str = "") -> Entry:
+        return await entry_in(self.client, self.store.id, command=command)
+
+    async def ask(self, *asked: Asked) -> list[dict[str, Any]]:
+        """The replies to commands that are there before the first one is carried out."""
+        for entry, verb, args in asked:
+            await self._desk.deliver(Command(entry, verb, args, wire.now_ms() + 60_000))
+        await until(self._answered)
+        return [await reply_to(self.client, entry) for entry, _, _ in asked]
+
+    async def add(self, text: str) -> Asked:
+        return await self.entry(), "backlog.add", {"text": text}
+
+    async def revision(self) -> int:
+        return int(await self.client.hget(keys.town_key(self.store.id), "revision") or 0)
+
+    async def texts(self) -> list[str]:
+        """What the tasks say, in memory and in the store."""
+        fresh = await loaded(self.client, self.store.id)
+        assert await self.store.read(seen) == seen(fresh)
+        return [task.description for task in fresh.tasks.values()]
+
+    async def _answered(self) -> bool:
+        return await waiting_in(self.client, keys.commands_key(self.store.id)) == 0
+
+
+@pytest.fixture
+async def bursts(
+    client: Client, blocking: Client, store: TownStore, tmp_path: Path
+) -> AsyncIterator[Bursts]:
+    await store.load()
+    async with running(blocking, client) as reader, _working(store, reader, tmp_path) as one:
+        yield Bursts(client, store, one)
+
+
+@contextlib.asynccontextmanager
+async def _working(store: TownStore, reader: Any, directory: Path) -> AsyncIterator[Desk]:
+    one = Desk(store, reader, directory, None)
+    task = asyncio.create_task(one.run())
+    yield one
+    assert not task.done(), "the desk ended"
+    await end([task])
+    await one.close()
+
+
+async def test_a_burst_is_one_step(bursts: Bursts) -> None:
+    before = await bursts.revision()
+    replies = await bursts.ask(*[await bursts.add(text) for text in "abcd"])
+    assert [one["data"]["task"]["id"] for one in replies] == ["t1", "t2", "t3", "t4"]
+    assert await bursts.texts() == ["a", "b", "c", "d"]
+    assert await bursts.revision() == before + 1
+
+
+async def test_a_burst_has_its_bounds(bursts: Bursts, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(desk, "TOGETHER", 3)
+    replies = await bursts.ask(*[await bursts.add(text) for text in "abcdefg"])
+    assert all(one["ok"] for one in replies)
+    assert await bursts.texts() == [*"abcdefg"]
+    assert await bursts.revision() == 3
+
+
+async def test_a_read_sees_what_was_asked_before_it_and_nothing_else(bursts: Bursts) -> None:
+    adding = [await bursts.add(text) for text in "abc"]
+    read: Asked = (await bursts.entry(), "task.list", {})
+    replies = await bursts.ask(adding[0], adding[1], read, adding[2])
+    assert [task["description"] for task in replies[2]["data"]["tasks"]] == ["a", "b"]
+    assert await bursts.texts() == ["a", "b", "c"]
+    assert await bursts.revision() == 2
+
+
+async def test_what_is_refused_in_a_burst_is_answered_so(bursts: Bursts) -> None:
+    unknown: Asked = (await bursts.entry(), "no.verb", {})
+    wrong = (await bursts.entry(), "backlog.add", {"nothing": 1})
+    missing = (await bursts.entry(), "task.cancel", {"task": "t9"})
+    first, last = await bursts.add("a"), await bursts.add("b")
+    replies = await bursts.ask(first, wrong, missing, unknown, last)
+    assert [one["ok"] for one in replies] == [True, False, False, False, True]
+    assert [one["error"]["kind"] for one in replies[1:4]] == ["bad_input", "not_found", "bad_input"]
+    assert await bursts.texts() == ["a", "b"]
+
+
+async def test_a_command_that_is_there_twice_is_done_once(bursts: Bursts) -> None:
+    first = await bursts.add("a")
+    again = (await bursts.entry(first[0].command), *first[1:])
+    other = await bursts.add("b")
+    replies = await bursts.ask(first, again, other)
+    assert replies[0] == replies[1]
+    assert await bursts.texts() == ["a", "b"]
+
+
+async def test_a_fault_is_its_own(bursts: Bursts, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fault(ctx: Context, *, task: str) -> None:
+        raise RecursionError
+
+    cancel = dataclasses.replace(VERBS["task.cancel"], run=fault)
+    monkeypatch.setitem(VERBS, "task.cancel", cancel)
+    broken = (await bursts.entry(), "task.cancel", {"task": "t1"})
+    replies = await bursts.ask(await bursts.add("a"), broken, await bursts.add("b"))
+    assert [one["ok"] for one in replies] == [True, False, True]
+    assert replies[1]["error"]["kind"] == "internal"
+    assert await bursts.texts() == ["a", "b"]
+
+
+@pytest.mark.parametrize("verb", ["backlog.add", "plan.push", "town.history"])
+async def test_what_was_done_before_gets_its_first_reply(bursts: Bursts, verb: str) -> None:
+    entry = await bursts.entry()
+    await bursts.client.set(entry.done_key, '{"first": true}')
+    args = {} if verb == "town.history" else {"text": "x"}
+    assert await bursts.ask((entry, verb, args)) == [{"first": True}]
+    assert await bursts.texts() == []
+
+
+async def test_who_was_answered_does_not_wait_again(bursts: Bursts) -> None:
+    await bursts.ask(await bursts.add("nobody does this"))
+    entry = await bursts.entry()
+    await bursts.client.set(entry.done_key, '{"first": true}')
+    assert await bursts.ask((entry, "town.wait", {"task": "t1"})) == [{"first": True}]
