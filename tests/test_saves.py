@@ -63,7 +63,7 @@ def test_what_goes_in_comes_out_but_for_the_tokens() -> None:
     *others, running, tracked = RECORDS
     assert held.records == [*others, running.but(token=""), tracked]
     assert held.events == [json.loads(event) for event in EVENTS]
-    ones = {"messages": 1, "rounds": 1, "plans": 1}
+    ones = {"messages": 1, "rounds": 1, "plans": 1, "archived_tasks": 0, "archived_rounds": 0}
     assert held.counts == {"agents": 2, "tasks": 3, "events": 2, **ones}
     assert held.header["town"] == "shop"
     assert b"token" in RAW

@@ -7,7 +7,6 @@ away, and that it costs the same in a small town and in a large one.
 from __future__ import annotations
 
 import gc
-import json
 import math
 from collections.abc import Iterator
 from types import SimpleNamespace
@@ -36,27 +35,17 @@ def measure(short: bool) -> list[Figure]:
     """What an assignment costs, and whether it and a plan's task cost the same at any size."""
     turns = SHORT_TURNS if short else TURNS
     few, many = Assigning(*SMALL), Assigning(*(SHORT_LARGE if short else LARGE))
-    texts = [json.dumps(one.to_json()) for one in list(many.town.tasks.values())[:AT_A_TIME]]
-    subjects = (few.some, many.some, lambda: timed(lambda: round_trips(texts)))
-    small, large, floor = (median(found) / AT_A_TIME for found in interleaved(turns, *subjects))
+    found = interleaved(turns, few.some, many.some)
+    small, large = (median(seconds) / AT_A_TIME for seconds in found)
     most = SHORT_MANY if short else MANY
     plans = interleaved(3 if short else 5, lambda: plan(FEW), lambda: plan(most))
     one, other = (median(found) for found in plans)
     slope = math.log(other * most / (one * FEW)) / math.log(most / FEW)
     size = f"{len(many.town.agents):,} agents"
-    # Ours: half of what a command, and a task of a plan, may cost in the rows `rate` and `plan`.
     return [
-        Figure("assign", large, "s", 20, floor, "a task as JSON, read and written"),
         Figure(f"assign, {size}", large, "s", 1.25, small, f"the same with {SMALL[0]}"),
-        Figure(f"plan of {most:,}, a task", other, "s", 50, floor, "a task as JSON, as above"),
-        Figure("plan, slope", slope, "", 1.05),
+        Figure("plan, slope of log time over log n", slope, "", 1.05),
     ]
-
-
-def round_trips(texts: list[str]) -> None:
-    """The floor: what must be done with a task's record anyway."""
-    for text in texts:
-        json.dumps(json.loads(text))
 
 
 class Assigning:

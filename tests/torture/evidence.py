@@ -19,6 +19,7 @@ from tests.e2e.town import Data
 from tests.torture.plan import PlanTask
 from tests.torture.town import StormTown
 from tinytownd.store import keys
+from tinytownd.store.formats import RECORDS
 
 #: What agents note, one file each.
 NOTES = ("rounds", "ends", "letters", "commands", "overlaps", "gates", "limits")
@@ -105,8 +106,14 @@ def _read_town(found: Evidence, store: Any, town: str) -> None:
     found.meta = json.loads(store.hget(keys.town_key(town), "meta")) | {"id": town}
     for kind in keys.RECORD_KINDS:
         table = store.hgetall(keys.records_key(town, kind))
-        setattr(found, kind, {name: json.loads(text) for name, text in table.items()})
+        setattr(found, kind, {name: _whole(kind, text) for name, text in table.items()})
     found.events = [json.loads(entry["event"]) for _, entry in store.xrange(keys.events_key(town))]
+
+
+def _whole(kind: str, text: str) -> Data:
+    """A record with all its fields: what is as it is by default is not written."""
+    data: Data = json.loads(text)
+    return {**vars(RECORDS[kind].from_json(data)), **data}
 
 
 def _read_keys(found: Evidence, store: Any) -> None:
