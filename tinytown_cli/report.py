@@ -42,44 +42,48 @@ def lines(page: client.Data, seconds: int) -> Iterator[str]:
     """The page for people."""
     yield output.paint(f"The last {output.duration(seconds)}", "bold")
     yield from _done(page)
-    yield from _failed(page["failed"])
+    yield from _failed(page)
     yield from _cost(page["cost"])
-    yield from _needs(page["needs"])
+    yield from _needs(page)
 
 
 def _done(page: client.Data) -> Iterator[str]:
     done = page["done"]
+    counts = {one["plan"]: one["done"] for one in page["counts"]}
+    total = sum(counts.values())
     yield ""
-    yield f"Done: {output.plural(len(done), 'task')}" if done else "Done: nothing"
+    yield f"Done: {output.plural(total, 'task')}" if total else "Done: nothing"
     for plan in page["plans"]:
         took = "" if plan["seconds"] is None else f", {output.duration(plan['seconds'])}"
         used = planpage.used(plan)
         yield f"  plan {plan['name']}: {planpage.line(plan)}{took}, {used}"
-        yield from _tasks([task for task in done if task["plan"] == plan["name"]])
+        mine = [task for task in done if task["plan"] == plan["name"]]
+        yield from _tasks(mine, counts.pop(plan["name"], 0))
     names = {plan["name"] for plan in page["plans"]}
-    loose = [task for task in done if task["plan"] not in names]
+    loose = sum(counts.values())
     if loose and names:
         yield "  of no plan"
-    yield from _tasks(loose)
+    yield from _tasks([task for task in done if task["plan"] not in names], loose)
 
 
-def _tasks(tasks: list[client.Data]) -> Iterator[str]:
+def _tasks(tasks: list[client.Data], count: int) -> Iterator[str]:
     for task in tasks[:_FEW]:
         took = "" if task["seconds"] is None else f" in {output.duration(task['seconds'])}"
         gist = output.first_line(task["result"]) or output.first_line(task["description"])
         yield f"    {task['id']} by {task['agent'] or 'nobody'}{took}: {gist}"
-    yield from _more(tasks, "tt task list --state completed")
+    yield from _more(count - len(tasks[:_FEW]), "tt task list --state completed")
 
 
-def _failed(tasks: list[client.Data]) -> Iterator[str]:
-    if not tasks:
+def _failed(page: client.Data) -> Iterator[str]:
+    tasks, count = page["failed"][:_FEW], sum(one["failed"] for one in page["counts"])
+    if not count:
         return
     yield ""
-    yield output.paint(f"Failed: {output.plural(len(tasks), 'task')}", "red")
-    for task in tasks[:_FEW]:
+    yield output.paint(f"Failed: {output.plural(count, 'task')}", "red")
+    for task in tasks:
         why = output.first_line(task["error"]) or "no reason given"
         yield f"    {task['id']} by {task['agent'] or 'nobody'}: {why}"
-    yield from _more(tasks, "tt task list --state failed")
+    yield from _more(count - len(tasks), "tt task list --state failed")
 
 
 def _cost(cost: client.Data) -> Iterator[str]:
@@ -91,7 +95,8 @@ def _cost(cost: client.Data) -> Iterator[str]:
         yield f"    {agent['name']}: {rounds}, {planpage.used(agent)}"
 
 
-def _needs(needs: list[client.Data]) -> Iterator[str]:
+def _needs(page: client.Data) -> Iterator[str]:
+    needs = page["needs"]
     yield ""
     if not needs:
         yield "Needs you: nothing"
@@ -100,9 +105,10 @@ def _needs(needs: list[client.Data]) -> Iterator[str]:
     for one in needs[:_FEW]:
         yield f"    {one['kind']} {one['id']}: {output.first_line(one['why'])}"
         yield f"      {one['command']}"
-    yield from _more(needs, "tt report --json")
+    left = page["needs_left"] + len(needs) - len(needs[:_FEW])
+    yield from _more(left, "tt report --json")
 
 
-def _more(things: list[client.Data], where: str) -> Iterator[str]:
-    if len(things) > _FEW:
-        yield f"    … and {len(things) - _FEW} more: {where}"
+def _more(left: int, where: str) -> Iterator[str]:
+    if left > 0:
+        yield f"    … and {left:,} more: {where}"

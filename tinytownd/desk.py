@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 
@@ -24,14 +24,23 @@ from tinytownd.domain.errors import (
     TownError,
     Unavailable,
 )
+from tinytownd.domain.task import Task
 from tinytownd.domain.town import Town
 from tinytownd.handlers import registry
-from tinytownd.handlers.registry import Answer, Context, Decision, Speaker, Verb
+from tinytownd.handlers.registry import (
+    Absent,
+    Answer,
+    Archived,
+    Context,
+    Decision,
+    Speaker,
+    Verb,
+)
 from tinytownd.redact import encode_error
 from tinytownd.store.client import end
 from tinytownd.store.commands import Command, CommandReader
-from tinytownd.store.patience import LOST
-from tinytownd.store.replies import Entry
+from tinytownd.store.patience import LOST, REFUSED, patiently
+from tinytownd.store.replies import Entry, Unacknowledged
 from tinytownd.store.town import Decide, TownStore
 
 log = structlog.get_logger(__name__)
@@ -42,6 +51,10 @@ AGAIN_SECONDS = 0.2
 #: Commands that are written together, at most, and so many characters of arguments: nothing else
 #: happens in the daemon while they are decided.
 TOGETHER, TOGETHER_SIZE = 50, 1024 * 1024
+#: What the archive has of tasks that nobody has asked it for.
+NOTHING: Archived = {}
+
+T = TypeVar("T")
 
 
 class Desk:
@@ -58,10 +71,12 @@ class Desk:
         self._came = asyncio.Event()
         #: Those that wait for an answer, and the command of each.
         self._waiting: dict[asyncio.Task[None], Command] = {}
+        #: Those whose answer the server is still to take.
+        self._answering: set[asyncio.Task[None]] = set()
 
     async def close(self) -> None:
         """Lets go of those that wait; the next daemon asks for them again."""
-        await end(self._waiting)
+        await end([*self._waiting, *self._answering])
 
     async def dismiss(self, agent: str) -> None:
         """Lets go of those of an agent whose round is over: nobody is there to hear the answer."""
@@ -103,7 +118,7 @@ class Desk:
         try:
             if not await self._store.execute_all([(c.entry, self._decided(c)) for c in commands]):
                 return False
-        except OSError:  # of a decision; redis-py's errors are its own
+        except (OSError, TownError, Absent):  # of a decision, or the server refuses to write
             return False
         except LOST as error:
             await self._again(error, *commands)
@@ -119,6 +134,8 @@ class Desk:
             await self._carry_out(command)
         except LOST as error:
             await self._again(error, command)
+        except Unacknowledged as told:
+            self._answer_later(command, told)
         except Exception:
             log.exception("command.fault", **_about(command))
 
@@ -146,11 +163,11 @@ class Desk:
             task.add_done_callback(self._waiting.pop)
             return
         try:
-            await self._done(verb, command, args)
+            await self._looked_up(lambda known: self._done(verb, command, args, known))
         except OSError as error:  # of a file; redis-py's errors are its own
             told = Unavailable(f"the system refused: {error}")
             await self._answer(command, encode_error(command.entry.command, told))
-        except LOST:
+        except (*LOST, Unacknowledged):
             raise
         except TownError as error:
             await self._answer(command, encode_error(command.entry.command, error))
@@ -158,16 +175,28 @@ class Desk:
             log.exception("command.fault", **_about(command))
             await self._answer(command, encode_error(command.entry.command, Internal()))
 
-    async def _done(self, verb: Verb, command: Command, args: dict[str, Any]) -> None:
+    async def _looked_up(self, act: Callable[[Archived], Awaitable[T]]) -> T:
+        """Does something with what the archive has of the tasks that it names."""
+        known: dict[str, Task | None] = {}
+        while True:
+            try:
+                return await act(known)
+            except Absent as absent:
+                found = await self._store.archive.tasks(absent.tasks)
+                known |= {one: found.get(one) for one in absent.tasks}
+
+    async def _done(
+        self, verb: Verb, command: Command, args: dict[str, Any], known: Archived
+    ) -> None:
         if verb.kind == "write":
-            await self._store.execute(command.entry, self._decided(command))
+            await self._store.execute(command.entry, self._decided(command, known))
         elif verb.kind == "prepare":
-            decide: Decision = await self._look(verb, command, args)
+            decide: Decision = await self._look(verb, command, args, known)
             await self._store.execute(
-                command.entry, lambda town: decide(self._context(town, command))
+                command.entry, lambda town: decide(self._context(town, command, known))
             )
         else:
-            data = await self._look(verb, command, args)
+            data = await self._look(verb, command, args, known)
             reply = wire.encode_reply(command.entry.command, data)
             await self._answer(command, reply, life=READ_SECONDS)
             return
@@ -180,12 +209,12 @@ class Desk:
         self._refuse_elsewhere(command)
         return verb, args
 
-    def _decided(self, command: Command) -> Decide:
+    def _decided(self, command: Command, known: Archived = NOTHING) -> Decide:
         """What a command decides that needs nothing but the town."""
 
         def decide(town: Town) -> Answer:
             verb, args = self._asked(command)
-            answer: Answer = verb.run(self._context(town, command), **args)
+            answer: Answer = verb.run(self._context(town, command, known), **args)
             return answer
 
         return decide
@@ -199,12 +228,14 @@ class Desk:
         if "\0" in where or os.path.realpath(where) != str(self._directory):
             raise Elsewhere(f"the town is open in {self._directory}, not in {where}")
 
-    async def _look(self, verb: Verb, command: Command, args: dict[str, Any]) -> Any:
+    async def _look(
+        self, verb: Verb, command: Command, args: dict[str, Any], known: Archived
+    ) -> Any:
         if verb.kind in ("read", "wait"):
             return await self._store.read(
-                lambda town: verb.run(self._context(town, command), **args)
+                lambda town: verb.run(self._context(town, command, known), **args)
             )
-        context = await self._store.read(lambda town: self._context(town, command))
+        context = await self._store.read(lambda town: self._context(town, command, known))
         return await verb.run(context, **args)
 
     async def _wait(self, verb: Verb, command: Command, args: dict[str, Any]) -> None:
@@ -214,7 +245,7 @@ class Desk:
         deadline = loop.time() + (command.expires_at - wire.now_ms()) / 1000
         try:
             while loop.time() < deadline:
-                data = await self._look(verb, command, args)
+                data = await self._looked_up(lambda known: self._look(verb, command, args, known))
                 if data is not None:
                     reply = wire.encode_reply(command.entry.command, data)
                     await self._answer(command, reply, life=READ_SECONDS)
@@ -232,19 +263,35 @@ class Desk:
         except TownError as error:
             await self._answer(command, encode_error(command.entry.command, error))
 
-    def _context(self, town: Town, command: Command) -> Context:
+    def _context(self, town: Town, command: Command, known: Archived) -> Context:
         speaker = Speaker()
         if command.entry.agent:
             agent = town.agents.get(command.entry.agent)
             if agent is None:
                 raise NotFound("this agent is no member of the town any more")
             speaker = Speaker(agent)
-        return Context(town, speaker, self._services, command.entry.command)
+        return Context(town, speaker, self._services, command.entry.command, known)
 
     async def _answer(self, command: Command, reply: str, *, life: int = wire.DONE_SECONDS) -> None:
+        try:
+            await self._store.answer(command.entry, reply, life=life)
+        except Unacknowledged as told:
+            self._answer_later(command, told)
+        else:
+            self._reader.finished(command)
+
+    def _answer_later(self, command: Command, told: Unacknowledged) -> None:
+        """What was announced stays the answer, also when the disk has room before it is written."""
         entry: Entry = command.entry
-        await self._store.answer(entry, reply, life=life)
-        self._reader.finished(command)
+
+        async def once() -> None:
+            await self._store.answer(entry, told.reply, life=told.life)
+            self._reader.finished(command)
+
+        waiting = patiently(once, (*LOST, REFUSED), **_about(command))
+        task = asyncio.create_task(waiting)
+        self._answering.add(task)
+        task.add_done_callback(self._answering.discard)
 
 
 def _decides(command: Command) -> bool:

@@ -54,11 +54,11 @@ class Door:
         #: When the streams of those that left will not be read any more.
         self._lingering: dict[str, asyncio.TimerHandle] = {}
 
-    async def open(self, agent: str, files: RoundFiles) -> None:
+    def open(self, agent: str, files: RoundFiles) -> None:
         """Writes the credentials of a round that is about to start, and has it let in.
 
-        That is on its way to the server then, and needs no more waiting: a program that starts
-        takes longer, and one that is too early is told to try again. Raises OSError.
+        Nobody waits for that: a program that starts takes longer, and one that is too early is told
+        to try again. Raises OSError.
         """
         password = os.urandom(24).hex()
         endpoint = self._server.agent_endpoint(self._user(agent), password)
@@ -79,7 +79,6 @@ class Door:
             lambda: self._let_in(agent, password), (*LOST, REFUSED), town=self._town
         )
         self._opening[agent] = asyncio.create_task(letting, name=f"door {self._town} {agent}")
-        await asyncio.sleep(0)  # it writes to the server now
 
     async def opened(self, agent: str) -> None:
         """Waits until a round that was to be let in is."""

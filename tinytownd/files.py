@@ -148,14 +148,14 @@ def directory_inside(root: Path, path: Path, *, make: bool = True) -> Iterator[i
 
     What is missing below `root` is made, 0700. Raises OSError, BadInput for a link.
     """
-    way, fd = root, os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+    fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+    names = path.relative_to(root).parts
     try:
-        for name in path.relative_to(root).parts:
-            way /= name
+        for depth, name in enumerate(names, 1):
             try:
                 inner = _enter(fd, name, make=make)
             except OSError as error:
-                _refuse_link(way, error)
+                _refuse_link(root.joinpath(*names[:depth]), error)
                 raise
             os.close(fd)
             fd = inner

@@ -190,7 +190,7 @@ class TownHost:
     async def enter(self, agent: Agent, running: Round) -> dict[str, str]:
         """Has the round's process let in to speak for the agent; its environment."""
         files = self.files(running)
-        await self._door.open(agent.id, files)
+        self._door.open(agent.id, files)
         config = self.config
         env = for_agent(
             self._around.users_env, config, self.runtime(running.cli), self._around.home.bin

@@ -53,9 +53,9 @@ def lines(found: dict[str, list[Figure]]) -> Iterator[str]:
         for one in figures:
             floor = f"{shown(one.floor, one.unit)} ({one.about})" if one.floor is not None else "—"
             times = "×" if one.floor is not None else ""
-            goal = f"≤ {one.goal:g}{times}"
+            goal = f"≤ {one.goal:g}{times}" if one.goal is not None else "—"
             ratio = f"{one.ratio:.2f}{times}" if times else "—"
-            verdict = "met" if one.met else "**miss**"
+            verdict = ("met" if one.met else "**miss**") if one.goal is not None else ""
             measured = shown(one.value, one.unit)
             yield f"| {row} | {one.name} | {measured} | {floor} | {ratio} | {goal} | {verdict} |"
 
@@ -87,8 +87,10 @@ def recorded() -> dict[str, Any]:
 def off(row: str, one: Figure, known: dict[str, list[Figure]]) -> str:
     """Why a figure is a regression rather than noise; "" when it is none."""
     then = [other.ratio for other in known.get(row, []) if other.name == one.name]
-    bound = OFF * max([one.goal, *then])
-    return f"{row}, {one.name}: {one.ratio:.2f}, more than {bound:.2f}" * (one.ratio > bound)
+    bound = OFF * max([one.goal or 0.0, *then])
+    if not bound or one.ratio <= bound:
+        return ""
+    return f"{row}, {one.name}: {one.ratio:.2f}, more than {bound:.2f}"
 
 
 def measure(rows: Iterable[str], *, short: bool) -> tuple[dict[str, list[Figure]], list[str]]:

@@ -21,13 +21,14 @@ OFF = 2.0
 class Figure:
     """One number: `value` and `floor` in `unit`; at most `goal` times the floor is wanted.
 
-    Without a floor the value itself is what is wanted small. `about` says what the floor is.
+    Without a floor the value itself is what is wanted small; without a goal (None) it explains
+    others. `about` says what the floor is.
     """
 
     name: str
     value: float
     unit: str
-    goal: float
+    goal: float | None
     floor: float | None = None
     about: str = ""
 
@@ -38,8 +39,8 @@ class Figure:
 
     @property
     def met(self) -> bool:
-        """Whether the goal is reached."""
-        return self.ratio <= self.goal
+        """Whether the goal is reached, if there is one."""
+        return self.goal is None or self.ratio <= self.goal
 
     def to_json(self) -> dict[str, Any]:
         """As an object that `json` can write; `from_json` reads it."""

@@ -27,8 +27,8 @@ def measure(short: bool) -> list[Figure]:
     least = median(floor)
     return [
         Figure("p50", median(over), "s", 4, least, ABOUT),
-        Figure("p99", percentile(over, 0.99), "s", 8, least, f"{ABOUT}, p50"),
-        Figure("a whole round, from exec to exec", median(rounds), "s", 8, least, ABOUT),
+        Figure("p99", percentile(over, 0.99), "s", None, least, f"{ABOUT}, p50"),
+        Figure("a whole round, from exec to exec", median(rounds), "s", None, least, ABOUT),
     ]
 
 

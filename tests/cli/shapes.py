@@ -284,6 +284,7 @@ REPLIES: dict[str, Any] = {
         "since": NOW,
         "until": NOW,
         "plans": [plan()],
+        "counts": [{"plan": None, "done": 1, "failed": 1}],
         "done": [FINISHED],
         "failed": [{**FINISHED, "result": None, "error": "no"}],
         "cost": {
@@ -292,6 +293,7 @@ REPLIES: dict[str, Any] = {
             "whole": True,
         },
         "needs": [{"kind": "task", "id": "t1", "why": "failed: no", "command": "tt task retry t1"}],
+        "needs_left": 0,
     },
     "conductor.start": {
         "conductor": {"on": True, "plan": plan("running"), "asked": 0, "cli": "claude"},

@@ -19,7 +19,7 @@ from tinytownd.domain.record import Record
 from tinytownd.domain.task import Task
 from tinytownd.domain.town import Town
 from tinytownd.handlers import registry
-from tinytownd.handlers.registry import Answer, Context, Speaker
+from tinytownd.handlers.registry import Absent, Answer, Context, Speaker, Verb
 from tinytownd.recovery import Finding
 from tinytownd.runtimes.catalogue import PRESETS
 from tinytownd.settings import TownSettings
@@ -38,11 +38,22 @@ def installed_cli(cli: str | None, permissions: str | None) -> str:
     return cli or "claude"
 
 
-class Shelf:
-    """An archive that holds these tasks, and no rounds."""
+class Nothing(dict[str, Task | None]):
+    """What an archive says that was asked for every task there may be, and has none."""
 
-    def __init__(self, held: dict[str, Task]) -> None:
+    def __contains__(self, ref: object) -> bool:
+        return True
+
+    def __missing__(self, ref: str) -> None:
+        return None
+
+
+class Shelf:
+    """An archive that holds these tasks and rounds, the first put away first."""
+
+    def __init__(self, held: dict[str, Task], rounds: dict[str, Round] | None = None) -> None:
         self._held = held
+        self._rounds = {} if rounds is None else rounds
 
     async def tasks(self, ids: Iterable[str]) -> dict[str, Task]:
         return {one: self._held[one] for one in ids if one in self._held}
@@ -56,8 +67,26 @@ class Shelf:
         return []
 
     async def newest(self) -> AsyncIterator[Task]:
-        for one in reversed(self._held.values()):
+        async for _, one in self.newest_from():
             yield one
+
+    async def newest_from(self, after: tuple[int, ...] = ()) -> AsyncIterator[Any]:
+        for number, one in reversed([*enumerate(self._held.values())]):
+            if not after or (number,) < after:
+                yield (number,), one
+
+    async def tasks_since(self, start: int) -> AsyncIterator[Task]:
+        for one in self._held.values():
+            if (one.finished_at or 0) >= start:
+                yield one
+
+    async def rounds_since(self, start: int) -> AsyncIterator[Round]:
+        for one in self._rounds.values():
+            if (one.ended_at or 0) >= start:
+                yield one
+
+    async def first_round_at(self) -> int | None:
+        return min((one.started_at for one in self._rounds.values()), default=None)
 
 
 class Desk:
@@ -72,12 +101,14 @@ class Desk:
         self.found: list[Finding] = []
         #: What was put away, by id.
         self.archived: dict[str, Task] = {}
+        self.archived_rounds: dict[str, Round] = {}
+        self._shelf = Shelf(self.archived, self.archived_rounds)
         self._services = SimpleNamespace(
             config=Config(town=TownSettings(max_agents=max_agents, permissions=permissions)),
             installed_cli=installed_cli,
             runtime=PRESETS.__getitem__,
             mend=self._mend,
-            store=SimpleNamespace(last_event="7-0", archive=Shelf(self.archived)),
+            store=SimpleNamespace(last_event="7-0", archive=self._shelf),
         )
         settle(self.town)
         self.town.commit()
@@ -87,13 +118,7 @@ class Desk:
         before = picture(self.town)
         try:
             verb = registry.find(name, home=False)
-            speaker = Speaker(self.town.agent(by) if by else None)
-            context = Context(self.town, speaker, self._services)
-            found = verb.run(context, **verb.bind(args))
-            if verb.kind in ("prepare", "query"):
-                found = asyncio.run(found)
-            if verb.kind == "prepare":
-                found = found(context)
+            found = self._run(verb, Speaker(self.town.agent(by) if by else None), verb.bind(args))
             if verb.kind in WRITING:
                 settle(self.town)
         except TownError:
@@ -108,6 +133,20 @@ class Desk:
         self.town.commit()
         told: dict[str, Any] = found
         return told
+
+    def _run(self, verb: Verb, speaker: Speaker, args: dict[str, Any]) -> Any:
+        """Runs it, and again with what the archive has, where that must be asked first."""
+        known: dict[str, Task | None] = {}
+        while True:
+            context = Context(self.town, speaker, self._services, archived=known)
+            try:
+                found = verb.run(context, **args)
+                if verb.kind in ("prepare", "query"):
+                    found = asyncio.run(found)
+                return found(context) if verb.kind == "prepare" else found
+            except Absent as absent:
+                self.town.rollback()
+                known |= {one: self.archived.get(one) for one in absent.tasks}
 
     def put_away(self, *ids: str) -> None:
         """These tasks go into the archive, and whatever must go with them."""

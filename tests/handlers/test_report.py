@@ -13,6 +13,7 @@ from tinytownd.domain import questions
 from tinytownd.domain.errors import BadInput
 from tinytownd.domain.record import Record
 from tinytownd.domain.track import TrackedPlan
+from tinytownd.handlers.report import TOLD
 
 HOUR = 3_600_000
 NIGHT = 12 * 3_600
@@ -143,6 +144,53 @@ def test_costs_of_rounds_that_are_forgotten_are_not_made_up() -> None:
     cost = desk.call("town.report")["cost"]
     assert (cost["whole"], cost["tokens"]) == (False, 5)
     assert "Cost: at least 1 round, 5 tokens" in report.lines(desk.call("town.report"), NIGHT)
+
+
+# What is in the archive by the morning
+
+
+def long_night(count: int) -> Desk:
+    """So many tasks of the plan `shop` were done, one failed, and all but t5 were put away."""
+    plan = TrackedPlan("shop", 1, state="completed", started_at=1, ended_at=2)
+    tasks = [over(n, 1 + n / 1_000, plan="shop") for n in range(5, count + 5)]
+    lost = over(count + 5, 1, "failed", error="make: error 2")
+    desk = Desk(agent("ann"), plan, *tasks, lost, over(count + 6, 40), numbered=count + 50)
+    desk.put_away(*(task for task in desk.town.tasks if task != "t5"))
+    assert list(desk.town.tasks) == ["t5"]
+    return desk
+
+
+def test_what_was_put_away_is_told_and_counted() -> None:
+    desk = long_night(3)
+    told = desk.call("town.report")
+    assert [one["id"] for one in told["done"]] == ["t5", "t6", "t7"]
+    assert [one["id"] for one in told["failed"]] == ["t8"]
+    assert [(one["id"], one["command"]) for one in told["needs"]] == [("t8", "tt task retry t8")]
+    desk.call("task.retry", task="t8")
+    assert desk.call("town.report")["counts"] == [{"plan": "shop", "done": 3, "failed": 0}]
+
+
+def test_a_very_long_night_is_counted_and_the_newest_are_told() -> None:
+    desk = long_night(TOLD + 30)
+    told = desk.call("town.report")
+    assert told["counts"] == [
+        {"plan": "shop", "done": TOLD + 30, "failed": 0},
+        {"plan": None, "done": 0, "failed": 1},
+    ]
+    assert len(told["done"]) <= TOLD
+    assert told["done"][0]["id"] == "t5"
+    page = list(report.lines(told, NIGHT))
+    assert f"Done: {TOLD + 30} tasks" in page
+    assert f"    … and {TOLD + 10} more: tt task list --state completed" in page
+
+
+def test_the_cost_of_rounds_that_were_put_away_is_told() -> None:
+    desk = Desk(agent("ann"), ran(7, "ann", 1, input_tokens=5), cleared=6)
+    for number, hours in ((5, 30), (6, 2)):
+        one: Any = ran(number, "ann", hours, input_tokens=10)
+        desk.archived_rounds[one.id] = one
+    cost = desk.call("town.report")["cost"]
+    assert (cost["whole"], cost["rounds"], cost["tokens"]) == (True, 2, 15)
 
 
 @pytest.mark.parametrize(

@@ -108,7 +108,7 @@ class Home:
     def end(self) -> None:
         """Ends the daemon and its server, and makes sure of it."""
         # Its own way of stopping takes the server along. Told once: a second signal would end it.
-        until(self._ready, "a daemon that can be stopped")
+        until(self.ready, "a daemon that can be stopped")
         os.kill(self._pid, signal.SIGTERM)
         until(lambda: not self.running, "the end of the daemon")
         if self._redis is not None:
@@ -116,7 +116,8 @@ class Home:
         with (self.path / "data" / "server.lock").open("rb") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # raises while a server has it
 
-    def _ready(self) -> bool:
+    def ready(self) -> bool:
+        """Whether the daemon has said where it is, the last of its start; starts it if need be."""
         if not self.running:
             self.start()
         try:

@@ -64,34 +64,35 @@ class Run:
         self.command = wire.command_id()
         self.town_id = ""
         self._starts = 0
+        self._fields: dict[str, str] = {}
 
     def undisturbed(self) -> tuple[list[str], Outcome]:
         """Every step, and the outcome; the same command sent again changes nothing of it."""
-        fields = self._send()
-        reply = self.home.reply(self._where, self.command)
-        assert reply["ok"] != self.scenario.refused, reply
+        self._send()
+        reply = self._reply()
+        assert self._is_right(reply), reply
         until(self._all_heard, "the reply to everything that was asked")
         until(self._is_quiet, "rest")
         until(self._all_heard, "the reply to everything that was asked")
         steps = self.home.lines(self.command, "step")
         first = self._outcome(reply)
-        self.home.post(self._where, fields)
+        self._post()
         until(self._is_quiet, "rest after the same command again")
-        assert self._outcome(self.home.reply(self._where, self.command)) == first
+        assert self._outcome(self._reply()) == first
         self._clear()
         return steps, first
 
     def disturbed(self) -> Outcome:
         """The outcome when somebody dies at the step that the home's trap names."""
-        fields = self._send()
+        self._send()
         trap = self.home.traps[self.command]
         until(lambda: self.home.lines(self.command, "died"), f"the step '{trap.step}'")
         del self.home.traps[self.command]
         if trap.victim == "daemon":
             until(lambda: not self.home.running, "the end of the daemon")
             self.home.start()
-        self.home.post(self._where, fields)
-        reply = self.home.reply(self._where, self.command)
+        self._post()
+        reply = self._reply()
         until(self._is_quiet, "rest")
         outcome = self._outcome(reply)
         self._clear()
@@ -101,16 +102,28 @@ class Run:
     def _where(self) -> str:
         return wire.HOME if VERBS[self.verb].home else self.town_id
 
-    def _send(self) -> dict[str, str]:
+    def _send(self) -> None:
         self._prepare()
         until(self._is_quiet, "rest after what came before")
-        args = self._told(self.scenario.args)
-        where = "" if VERBS[self.verb].home else str(self.directory)
-        fields = dict(wire.encode_command(self.verb, args, command=self.command, directory=where))
+        self._encode()
         self._drop_records()
         self._starts = self.home.starts
-        self.home.post(self._where, fields)
-        return fields
+        self._post()
+
+    def _encode(self) -> None:
+        args = self._told(self.scenario.args)
+        where = "" if VERBS[self.verb].home else str(self.directory)
+        told = wire.encode_command(self.verb, args, command=self.command, directory=where)
+        self._fields = dict(told)
+
+    def _post(self) -> None:
+        self.home.post(self._where, self._fields)
+
+    def _reply(self) -> Any:
+        return self.home.reply(self._where, self.command)
+
+    def _is_right(self, reply: Any) -> bool:
+        return bool(reply["ok"] != self.scenario.refused)
 
     def _prepare(self) -> None:
         self.directory.mkdir(parents=True)
@@ -150,11 +163,13 @@ class Run:
         asked = {s.removeprefix("asks ") for s in steps if s.startswith("asks ")} - NO_REPLY
         return {f"hears {one}" for one in asked} <= set(steps)
 
-    def _outcome(self, reply: dict[str, Any]) -> Outcome:
+    def _outcome(self, reply: Any) -> Outcome:
         if self.scenario.restarted:
             self.home.kill()
             self.home.ask(wire.HOME, "daemon.status")
             until(self._is_quiet, "rest after the restart")
+        # One that comes up carries out commands before it has written its last file.
+        until(self.home.ready, "the daemon")
         town_id = self._id_on_disk()
         names = [(str(self.directory), "<dir>"), (str(self.home.base), "<base>")]
         if town_id:

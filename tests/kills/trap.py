@@ -221,7 +221,7 @@ def named(asked: list[list[bytes]]) -> str:
             name += " " + words[1].decode().upper()
         if name in GREETINGS:
             return ""
-        if name == "EVALSHA" and len(words) > 6 and words[2] == b"4":  # commit.lua
-            name = "the commit" if words[5] else "a commit"
+        if name == "EVALSHA" and words[2] != b"1":  # commit.lua: two keys, and two for a command
+            name = "a commit" if words[2] == b"2" else "the commit"
         names.append(name)
     return " ".join(names)

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
-from tests.handlers.desk import Shelf
+from tests.handlers.desk import Nothing, Shelf
 from tinytownd import wire
 from tinytownd.conductor.schedule import settle
 from tinytownd.domain.task import Task
@@ -66,7 +66,7 @@ def asked(verb: str, services: Any = None, **args: Any) -> Callable[[Town], Answ
     services.store = SimpleNamespace(archive=Shelf({}))
 
     def decide(town: Town) -> Answer:
-        context = Context(town, Speaker(), services)
+        context = Context(town, Speaker(), services, archived=Nothing())
         answer: Any = found.run(context, **found.bind(args))
         if found.kind == "prepare":
             try:

@@ -86,6 +86,31 @@ async def test_a_task_s_rounds_are_found_by_when_they_ran(
     assert found[0] == rounds[10]
 
 
+async def test_a_page_begins_where_the_last_one_ended(
+    store: TownStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archive, "CHUNK", 2)
+    await store.transact(away(*map(done, range(1, 6))))
+    placed = [(place, one.id) async for place, one in store.archive.newest_from()]
+    await store.transact(away(done(6)))
+    for number, (place, _) in enumerate(placed):
+        behind = [one.id async for _, one in store.archive.newest_from(place)]
+        assert behind == [one for _, one in placed[number + 1 :]]
+
+
+async def test_what_ended_since_then_is_found(
+    store: TownStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archive, "CHUNK", 2)
+    assert await store.archive.first_round_at() is None
+    tasks = [done(n) for n in (9, 1, 2, 3, 8, 4)]  # each ends five after it was made
+    rounds = [round_(n, "ann", started_at=n, ended_at=n + 10, outcome="x") for n in (1, 9, 2, 3)]
+    await store.transact(away(*tasks, *rounds))
+    assert [one.id async for one in store.archive.tasks_since(13)] == ["t9", "t8"]
+    assert [one.id async for one in store.archive.rounds_since(13)] == ["9", "3"]
+    assert await store.archive.first_round_at() == 1
+
+
 async def test_a_task_that_comes_back_and_goes_again_is_there_once(store: TownStore) -> None:
     await store.transact(away(done(1), done(2)))
     await store.transact(put(done(1, tokens=5)))

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog.testing
 
 from tests.store.steps import entry_in, loaded, reply_to, running, seen, until, waiting_in
 from tinytownd import desk, handlers, wire
@@ -152,3 +154,48 @@ async def test_who_was_answered_does_not_wait_again(bursts: Bursts) -> None:
     entry = await bursts.entry()
     await bursts.client.set(entry.done_key, '{"first": true}')
     assert await bursts.ask((entry, "town.wait", {"task": "t1"})) == [{"first": True}]
+
+
+@pytest.mark.parametrize(
+    ("verb", "args", "kind"),
+    [
+        ("backlog.add", {"text": "no room"}, "unavailable"),
+        ("task.cancel", {"task": "t9"}, "not_found"),
+        ("plan.push", {"text": "no plan"}, "plan"),
+        ("task.list", {}, None),
+    ],
+)
+async def test_an_answer_that_the_server_refuses_is_told_and_taken_later(
+    bursts: Bursts, blocking: Client, verb: str, args: dict[str, Any], kind: str | None
+) -> None:
+    entry = await bursts.entry()
+    async with blocking.pubsub(ignore_subscribe_messages=True) as heard:
+        await heard.subscribe(entry.channel)
+        await heard.get_message(timeout=5)
+        await bursts.client.config_set("min-replicas-to-write", 1)  # it takes no write at all
+        try:
+            asking = asyncio.create_task(bursts.ask((entry, verb, args)))
+            first = await heard.get_message(timeout=5)
+        finally:
+            await bursts.client.config_set("min-replicas-to-write", 0)
+        (reply,) = await asking
+    assert first is not None
+    assert json.loads(first["data"]) == reply
+    assert reply.get("error", {}).get("kind") == kind
+    assert await bursts.texts() == []
+
+
+async def test_a_burst_that_the_server_refuses_is_told_so(bursts: Bursts) -> None:
+    asked = [await bursts.add(text) for text in "abc"]
+    await bursts.client.config_set("min-replicas-to-write", 1)
+    with structlog.testing.capture_logs() as said:
+        asking = asyncio.create_task(bursts.ask(*asked))
+        await until(lambda: _waits(said, 3))
+    await bursts.client.config_set("min-replicas-to-write", 0)
+    assert {one["error"]["kind"] for one in await asking} == {"unavailable"}
+    assert await bursts.texts() == []
+    assert {line["log_level"] for line in said} == {"warning"}
+
+
+async def _waits(said: list[Any], count: int) -> bool:
+    return [line["event"] for line in said].count("store.waiting") == count

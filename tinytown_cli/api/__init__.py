@@ -20,7 +20,7 @@ from tinytown_cli.api.records import (
     Status,
     TaskInfo,
 )
-from tinytown_cli.api.reports import Cost, Finished, Need, Report, Spent
+from tinytown_cli.api.reports import Cost, Count, Finished, Need, Report, Spent
 from tinytown_cli.api.tasks import Task, TaskOptions
 from tinytown_cli.api.town import Town
 from tinytown_cli.api.upkeep import (
@@ -57,6 +57,7 @@ __all__ = [
     "Conductor",
     "Conflict",
     "Cost",
+    "Count",
     "Event",
     "Events",
     "Finding",

@@ -25,6 +25,15 @@ class Finished(Record):
 
 
 @dataclass(frozen=True)
+class Count(Record):
+    """How many tasks of a plan (None: of no plan) were done, and how many failed."""
+
+    plan: str | None
+    done: int
+    failed: int
+
+
+@dataclass(frozen=True)
 class Spent(Record):
     """What an agent's rounds used, in tokens and US dollars."""
 
@@ -57,12 +66,17 @@ class Need(Record):
 
 @dataclass(frozen=True)
 class Report(Record):
-    """What was done between two times, what failed, what it cost, and what needs a person."""
+    """What was done between two times, what failed, what it cost, and what needs a person.
+
+    `counts` has all tasks, `done` and `failed` the newest; `needs_left` more needs are not told.
+    """
 
     since: datetime
     until: datetime
     plans: tuple[PlanInfo, ...]
+    counts: tuple[Count, ...]
     done: tuple[Finished, ...]
     failed: tuple[Finished, ...]
     cost: Cost
     needs: tuple[Need, ...]
+    needs_left: int

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import takewhile
 
 from tinytownd.domain import retention
-from tinytownd.domain.errors import BadInput, NotFound
+from tinytownd.domain.errors import BadInput
 from tinytownd.domain.plan import Plan, waits_for
 from tinytownd.domain.task import Task
 from tinytownd.domain.town import Town
@@ -39,15 +39,20 @@ def archive(ctx: Context, *, older: int, dry_run: bool = False) -> Answer:
     return lambda: {**counts, "dry_run": dry_run}
 
 
-async def task_or_archived(ctx: Context, ref: str) -> Task:
-    """The task that is meant, at hand or, by its whole id, in the archive; or `NotFound`."""
-    try:
-        return ctx.town.task(ref)
-    except NotFound:
-        found = await ctx.host.store.archive.tasks([ref])
-        if ref not in found:
-            raise
-        return found[ref]
+def needed(ctx: Context, refs: Iterable[str]) -> list[str]:
+    """The ids of what a new task is to wait for; what is completed and put away comes back.
+
+    So the new task is told its result. Raises `Conflict` for what is archived and can never arrive.
+    """
+    named = list(refs)
+    ctx.look_up(named)
+    found: dict[str, None] = {}
+    for ref in named:
+        away = ctx.archived_task(ref)
+        if away is not None and away.state == "completed":
+            retention.bring_back(ctx.town, [away])
+        found[ctx.task(ref).id] = None
+    return list(found)
 
 
 async def coming_back(ctx: Context, ref: str) -> list[Task]:

@@ -29,9 +29,9 @@ def is_unowned(task: Task) -> bool:
     return not any(owner_of(task)) and not task.group and not task.finished
 
 
-def in_backlog(town: Town, ref: str) -> Task:
+def in_backlog(ctx: Context, ref: str) -> Task:
     """The task, or `Conflict` when somebody owns it or it is over."""
-    task = town.task(ref)
+    task = ctx.task(ref)
     if not is_unowned(task):
         owner = f"owned by {owner_of(task)}" if any(owner_of(task)) else task.state
         raise Conflict(f"task {task.id} is not in the backlog: it is {owner}")
@@ -79,7 +79,7 @@ def list_(ctx: Context, *, limit: int = paging.USUAL, after: str = "") -> dict[s
 @verb("backlog.claim", "write")
 def claim(ctx: Context, *, task: str, agent: str | None = None) -> Answer:
     """A task of the backlog becomes an agent's: the one that asks, or the one that is named."""
-    found = in_backlog(ctx.town, task)
+    found = in_backlog(ctx, task)
     if agent is None and ctx.speaker.agent is None:
         raise BadInput("who claims it?", hint=f"tt backlog claim {found.id} NAME")
     give(ctx, found, agent if agent is not None else ctx.speaker.name)
@@ -99,7 +99,7 @@ def assign_all(ctx: Context, *, agent: str) -> Answer:
 @verb("backlog.remove", "write")
 def remove(ctx: Context, *, task: str) -> Answer:
     """Cancels a task that nobody owns."""
-    found = in_backlog(ctx.town, task)
+    found = in_backlog(ctx, task)
     gates.cancel(ctx.town, found, ctx.speaker.name)
     return shown(ctx.town, found.id)
 

@@ -51,7 +51,7 @@ def reject(ctx: Context, *, task: str, reason: str) -> Answer:
 
 def under_decision(ctx: Context, ref: str) -> Task:
     """The task that is named; for a gate, the one that it is of."""
-    found = ctx.town.task(ref)
+    found = ctx.task(ref)
     return ctx.town.tasks.get(found.gate_of or "", found)
 
 

@@ -14,13 +14,14 @@ from __future__ import annotations
 import inspect
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from tinytownd.domain.agent import Agent
-from tinytownd.domain.errors import BadInput
+from tinytownd.domain.errors import BadInput, Conflict
 from tinytownd.domain.names import check_encoding, did_you_mean, shown
+from tinytownd.domain.task import Task
 from tinytownd.domain.town import Town
 from tinytownd.handlers.services import Daemon, Host
 
@@ -41,6 +42,21 @@ class Speaker:
         return self.agent.name if self.agent else PERSON
 
 
+class Absent(Exception):  # no error: it is caught, and all is done again
+    """These are no ids of tasks at hand: whoever runs the verb asks the archive, and runs it again.
+
+    So a verb that only decides may name archived tasks, and is written with others otherwise.
+    """
+
+    def __init__(self, tasks: Iterable[str]) -> None:
+        self.tasks = tuple(tasks)
+        super().__init__(*self.tasks)
+
+
+#: What the archive has of the tasks that it was asked for; None: it has none of that id.
+Archived = Mapping[str, Task | None]
+
+
 @dataclass(frozen=True)
 class Context:
     """What a decision may look at: the town, who speaks, and what the edge found out.
@@ -53,6 +69,36 @@ class Context:
     #: The open town for its verbs, the daemon for those of the home: see `host` and `daemon`.
     services: Any = None
     command: str = ""
+    archived: Archived = field(default_factory=dict)
+
+    def task(self, ref: str) -> Task:
+        """The task that is meant: see `Town.task`; raises `Conflict` for one in the archive."""
+        away = self.archived_task(ref)
+        if away is None:
+            return self.town.task(ref)
+        again = away.state in ("failed", "cancelled") and not away.group
+        back = f"; tt task retry {ref} brings it back" if again else ""
+        raise Conflict(
+            f"task {ref} is in the archive: it is {away.state}", hint=f"tt task show {ref}{back}"
+        )
+
+    def task_anywhere(self, ref: str) -> Task:
+        """The task that is meant: one at hand, or by its whole id one in the archive."""
+        return self.archived_task(ref) or self.town.task(ref)
+
+    def archived_task(self, ref: str) -> Task | None:
+        """The task with that id, where it is in the archive and not at hand."""
+        self.look_up([ref])
+        return None if ref in self.town.tasks else self.archived[ref]
+
+    def look_up(self, refs: Iterable[str]) -> None:
+        """Raises `Absent` where the archive must be asked for some of these first.
+
+        It is asked for whatever is not an id at hand: `t1` is also how `t10` begins.
+        """
+        unknown = [one for one in refs if one not in self.town.tasks and one not in self.archived]
+        if unknown:
+            raise Absent(dict.fromkeys(unknown))
 
     @property
     def now(self) -> int:

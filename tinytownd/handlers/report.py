@@ -1,64 +1,112 @@
-"""The morning page: what was done, what failed, what it cost, and what needs a person. Pure."""
+"""The morning page: what was done, what failed, what it cost, and what needs a person.
+
+A long night's work is in the archive by the morning: all of it is counted, the newest is told.
+"""
 
 from __future__ import annotations
 
 import bisect
-from collections.abc import Iterator
+import heapq
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from itertools import islice
 
-from tinytownd.domain import gates, questions
-from tinytownd.domain.agent import Agent
 from tinytownd.domain.errors import BadInput
-from tinytownd.domain.message import Message, Round
+from tinytownd.domain.message import Round
 from tinytownd.domain.task import Task
 from tinytownd.domain.town import Town
 from tinytownd.domain.track import TrackedPlan
-from tinytownd.handlers import views
+from tinytownd.handlers import paging, views
+from tinytownd.handlers.needs import needs
 from tinytownd.handlers.registry import Context, verb
 from tinytownd.handlers.views import View, iso
 
 #: How far back it looks where nobody says, and at most, in seconds: a night, and a year.
 USUAL_SECONDS, MOST_SECONDS = 12 * 3_600, 366 * 86_400
+#: So many of a kind are told at most; all are counted.
+TOLD = paging.USUAL
 
 
-@verb("town.report", "read")
-def report(ctx: Context, *, since: int = USUAL_SECONDS) -> dict[str, object]:
+@verb("town.report", "query")
+async def report(ctx: Context, *, since: int = USUAL_SECONDS) -> dict[str, object]:
     """What became of the town's work in so many seconds, and what waits for a person."""
     if not 0 < since <= MOST_SECONDS:
         raise BadInput(f"{since} seconds is no time to look back", hint="1 second to 366 days")
     town, start = ctx.town, ctx.now - since * 1_000
-    over = [task for task in ended(town, start) if is_work(task)]
+    over = Tally()
+    async for task in ended(ctx, start):
+        over.add(task)
+    away = [task for task in over.newest("failed") if task.id not in town.tasks]
+    wanted = needs(town, start, away)
+    told = list(islice(wanted, TOLD))
     return {
         "since": iso(start),
         "until": iso(ctx.now),
         "plans": [views.plan(town, plan.id) for plan in moved(town, over)],
-        "done": [finished(task) for task in over if task.state == "completed"],
-        "failed": [finished(task) for task in over if task.state == "failed"],
-        "cost": cost(town, start),
-        "needs": list(needs(town, start)),
+        "counts": list(over.counted()),
+        "done": over.told("completed"),
+        "failed": over.told("failed"),
+        "cost": await cost(ctx, start),
+        "needs": told,
+        "needs_left": sum(1 for _ in wanted),
     }
 
 
-def ended(town: Town, start: int) -> list[Task]:
-    """The tasks that came to their end since then, in the order they were made."""
+async def ended(ctx: Context, start: int) -> AsyncIterator[Task]:
+    """The tasks that came to their end since then, at hand or in the archive; each once."""
+    town = ctx.town
     finished = town.index.finished
-    since = finished[bisect.bisect_left(finished, (start,)) :]
-    return sorted((town.tasks[one] for *_, one in since), key=lambda task: task.seq)
+    here = [town.tasks[one] for *_, one in finished[bisect.bisect_left(finished, (start,)) :]]
+    for task in here:
+        yield task
+    # Those at hand may be put away while the archive is read.
+    known = {task.id for task in here}
+    async for task in ctx.host.store.archive.tasks_since(start):
+        if task.id not in known and task.id not in town.tasks:
+            yield task
 
 
-def is_work(task: Task) -> bool:
-    """Whether somebody was to do it for its own sake: no group, no check and no review."""
-    return not task.group and task.gate_of is None
+class Tally:
+    """What came to its end: how many tasks, and the newest of them.
+
+    Only what somebody was to do for its own sake: no group, no check and no review.
+    """
+
+    def __init__(self) -> None:
+        #: By plan (None: of no plan) and state.
+        self.counts: dict[str | None, Counter[str]] = {}
+        self._newest: dict[str, list[tuple[int, int, Task]]] = {}
+
+    def add(self, task: Task) -> None:
+        """One more; of all that are told, the one that ended first makes way."""
+        if task.group or task.gate_of is not None:
+            return
+        self.counts.setdefault(task.plan, Counter())[task.state] += 1
+        newest = self._newest.setdefault(task.state, [])
+        heapq.heappush(newest, (task.finished_at or 0, task.seq, task))
+        if len(newest) > TOLD:
+            heapq.heappop(newest)
+
+    def newest(self, state: str) -> list[Task]:
+        """Those in a state that are told, the one that ended last first."""
+        return [task for *_, task in sorted(self._newest.get(state, ()), reverse=True)]
+
+    def told(self, state: str) -> list[View]:
+        """As many of these as a reply should hold, in the order they were made."""
+        newest = self.newest(state)
+        fits = len(paging.fitting(newest, finished))
+        return [finished(task) for task in sorted(newest[:fits], key=lambda task: task.seq)]
+
+    def counted(self) -> Iterator[View]:
+        """How many of each plan are done, and failed."""
+        for plan, states in self.counts.items():
+            yield {"plan": plan, "done": states["completed"], "failed": states["failed"]}
 
 
-def later(task: Task, start: int) -> bool:
-    """Whether the task came to its end since then."""
-    return task.finished_at is not None and task.finished_at >= start
-
-
-def moved(town: Town, over: list[Task]) -> list[TrackedPlan]:
+def moved(town: Town, over: Tally) -> list[TrackedPlan]:
     """The plans that these tasks are of, and those that are under way."""
-    names = {task.plan for task in over}
-    return [plan for plan in town.plans.values() if plan.id in names or plan.state == "running"]
+    plans = town.plans.values()
+    return [plan for plan in plans if plan.id in over.counts or plan.state == "running"]
 
 
 def finished(task: Task) -> View:
@@ -79,20 +127,26 @@ def finished(task: Task) -> View:
     }
 
 
-def cost(town: Town, start: int) -> View:
+async def cost(ctx: Context, start: int) -> View:
     """What the rounds that ended since then used, by agent, who used most first.
 
-    `whole` is false where older rounds of that time are forgotten: see `domain/retention.py`.
+    `whole` is false where older rounds of that time are nowhere any more.
     """
-    ended = [one for one in town.rounds.values() if (one.ended_at or 0) >= start]
+    town, archive = ctx.town, ctx.host.store.archive
+    ended = {one.id: one for one in town.rounds.values() if (one.ended_at or 0) >= start}
+    began = [one.started_at for one in islice(town.rounds.values(), 1)]
+    async for one in archive.rounds_since(start):
+        ended.setdefault(one.id, one)
     by_agent: dict[str, list[Round]] = {}
-    for one in ended:
+    for one in ended.values():
         by_agent.setdefault(one.agent, []).append(one)
     agents = [{"name": name, **used(rounds)} for name, rounds in by_agent.items()]
-    oldest = next(iter(town.rounds.values()), None)
-    forgotten = town.meta.cleared > 0 and oldest is not None and oldest.started_at >= start
     agents.sort(key=lambda one: (one["cost_usd"], one["tokens"]), reverse=True)
-    return {**used(ended), "agents": agents, "whole": not forgotten}
+    before = await archive.first_round_at()
+    began += [] if before is None else [before]
+    first = min((one.order for one in ended.values()), default=1)
+    whole = town.meta.cleared == 0 or first == 1 or any(at < start for at in began)
+    return {**used(list(ended.values())), "agents": agents, "whole": whole}
 
 
 def used(rounds: list[Round]) -> dict[str, int | float]:
@@ -100,62 +154,3 @@ def used(rounds: list[Round]) -> dict[str, int | float]:
     tokens = sum((one.input_tokens or 0) + (one.output_tokens or 0) for one in rounds)
     usd = sum(one.cost_usd or 0.0 for one in rounds)
     return {"rounds": len(rounds), "tokens": tokens, "cost_usd": round(usd, 6)}
-
-
-# What needs a person
-
-
-def needs(town: Town, start: int) -> Iterator[View]:
-    """What waits for a person, with the command for each; what was asked comes first."""
-    for message in questions.open_questions(town):
-        yield need("question", message.id, message.text, answer_to(message))
-    for task in sorted(map(town.tasks.__getitem__, town.index.lost), key=lambda task: task.seq):
-        if task.state == "failed" and wants_mending(town, task, start):
-            why = task.error or "no reason given"
-            yield need("task", task.id, f"failed: {why}", f"tt task retry {task.id}")
-    for plan in town.plans.values():
-        if plan.state in WAYS_ON:
-            told, way = WAYS_ON[plan.state]
-            yield need("plan", plan.id, told, way.format(plan.id))
-    for agent in town.agents.values():
-        trouble = trouble_of(town, agent)
-        if trouble:
-            yield need("agent", agent.name, *trouble)
-
-
-#: Why a plan does not go on by itself, and the command that brings it on.
-WAYS_ON = {
-    "paused": ("it is paused", "tt plan resume {0}"),
-    "waiting": ("the conductor is off", "tt conductor --plan {0}"),
-    "stalled": ("nobody can go on with it", "tt plan status {0}"),
-}
-
-
-def need(kind: str, name: str, why: str, command: str) -> View:
-    """One thing that needs a person."""
-    return {"kind": kind, "id": name, "why": why, "command": command}
-
-
-def answer_to(message: Message) -> str:
-    """The command that answers a question."""
-    about, _, name = (message.about or "").partition(":")
-    if about in ("approve", "plan"):
-        return f"tt {'plan ' if about == 'plan' else ''}approve {name}"
-    return f'tt answer {message.id} "…"'
-
-
-def wants_mending(town: Town, task: Task, start: int) -> bool:
-    """Whether a task that failed is news, or holds others back; a check's failure is its task's."""
-    plan = town.plans.get(task.plan or "")
-    if task.group or gates.is_check(task) or (plan is not None and plan.state == "cancelled"):
-        return False
-    return later(task, start) or any(not one.finished for one in town.dependents(task.id))
-
-
-def trouble_of(town: Town, agent: Agent) -> tuple[str, str] | None:
-    """Why an agent does not work although it should, and the command that helps."""
-    if agent.state == "error":
-        return f"in error: {agent.hold_reason or 'no reason given'}", f"tt restart {agent.name}"
-    if agent.desired == "run" and agent.on_hold(town.now):
-        return f"held: {agent.hold_reason or 'for a while'}", f"tt resume {agent.name}"
-    return None

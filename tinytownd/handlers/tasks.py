@@ -14,7 +14,7 @@ from tinytownd.domain.task import STATES, Task
 from tinytownd.domain.town import Town
 from tinytownd.domain.track import scoped
 from tinytownd.handlers import paging, views
-from tinytownd.handlers.archive import coming_back, task_or_archived
+from tinytownd.handlers.archive import coming_back, needed
 from tinytownd.handlers.gating import wanted
 from tinytownd.handlers.owners import (
     Owner,
@@ -40,7 +40,7 @@ def create(ctx: Context, text: str, **fields: Any) -> Task:
     check_priority(fields.get("priority", "normal"))
     for tag in fields.get("tags", ()):
         check_tag(tag)
-    after = tuple(dict.fromkeys(town.task(ref).id for ref in fields.pop("after", ())))
+    after = tuple(needed(ctx, fields.pop("after", ())))
     fields["join"] = check_join(fields.get("join", ALL), len(after))
     fields["join_failures"] = check_failures(fields.pop("failures", HOLD))
     if plan is not None:
@@ -107,7 +107,7 @@ def with_owner(town: Town, task_id: str) -> Answer:
 @verb("task.show", "query")
 async def show(ctx: Context, *, task: str) -> dict[str, object]:
     """One task with its rounds, at hand or in the archive."""
-    found = await task_or_archived(ctx, task)
+    found = ctx.task_anywhere(task)
     before = await ctx.host.store.archive.rounds_of(found) if may_have_more(ctx.town, found) else []
     rounds = [*before, *(one for one in ctx.town.rounds.values() if one.task == found.id)]
     return {
@@ -170,8 +170,8 @@ def spoken_of(ctx: Context, ref: str | None) -> Task:
     if who is None:
         if ref is None:
             raise BadInput("which task?", hint="tt task list")
-        return ctx.town.task(ref)
-    task = ctx.town.task(ref) if ref is not None else ctx.town.tasks.get(who.task or "")
+        return ctx.task(ref)
+    task = ctx.task(ref) if ref is not None else ctx.town.tasks.get(who.task or "")
     if task is None:
         raise NotFound("there is no task in this round", hint="name the task")
     return task
@@ -232,7 +232,7 @@ def fail(ctx: Context, *, task: str | None = None, reason: str = "") -> Answer:
 @verb("task.cancel", "write")
 def cancel(ctx: Context, *, task: str, cascade: bool = False) -> Answer:
     """Takes a task back; what waits for it is held, or cancelled with it."""
-    town, first = ctx.town, ctx.town.task(task)
+    town, first = ctx.town, ctx.task(task)
     gone: dict[str, None] = {}
     todo = deque([first])
     while todo:
@@ -294,7 +294,7 @@ def edit(
     tags: list[str] | None = None,
 ) -> Answer:
     """Changes a task that has not started."""
-    found = not_started(ctx.town.task(task), "edited")
+    found = not_started(ctx.task(task), "edited")
     changes: dict[str, Any] = {}
     if text is not None:
         # A yes was to what it said before.
@@ -316,6 +316,6 @@ def edit(
 @verb("task.move", "write")
 def move(ctx: Context, *, task: str, agent: str) -> Answer:
     """Gives a task that has not started to another agent or role, or to the `backlog`."""
-    found = not_started(ctx.town.task(task), "moved")
+    found = not_started(ctx.task(task), "moved")
     hand_over(ctx, found, Owner() if agent == BACKLOG else named_owner(ctx, found, agent))
     return shown(ctx.town, found.id)

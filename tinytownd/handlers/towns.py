@@ -33,7 +33,7 @@ async def history(
     if not 1 <= limit <= MAX_HISTORY:
         raise BadInput(f"limit is from 1 to {MAX_HISTORY:,}")
     who = ctx.town.agent(agent).name if agent is not None else None
-    what = ctx.town.task(task).id if task is not None else None
+    what = ctx.task_anywhere(task).id if task is not None else None
     fits: list[dict[str, object]] = []
     # What is about one of many is seldom among the last few events: then it looks further back.
     for count in dict.fromkeys((limit, min(limit * FURTHER, MAX_HISTORY), MAX_HISTORY)):
@@ -68,7 +68,7 @@ def wait(
     With `told`, the ids of questions to people, it also answers once it is held up by another one.
     """
     town = ctx.town
-    found = town.task(task) if task is not None else None
+    found = ctx.task_anywhere(task) if task is not None else None
     team = agents or [agent.name for agent in town.agents.values()]
     names = set() if found or all else {town.agent(name).name for name in team}
     lost = came_to(town, found, None if all else names)

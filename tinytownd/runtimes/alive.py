@@ -31,6 +31,9 @@ _SCANS = 10
 _BETWEEN_SCANS = 0.001
 # Processes that are looked at without a pause, in about half a millisecond.
 _SLICE = 50
+# How long it is known of a process that it is of no round, in seconds: a pid is not given anew
+# before all others have been.
+_STRANGE_SECONDS = 1.0
 # Bytes of an environment that are read at once.
 _ENVIRON = 1 << 16
 
@@ -78,8 +81,9 @@ Carriers = tuple[dict[bytes, set[int]], bool]
 class Scans:
     """Looks at all processes, one look at a time: what asks before one begins shares it.
 
-    A look costs 5-10 µs for each process of the machine. It is taken in slices in the event loop: a
-    thread would wait for the interpreter's lock after each of its three system calls a process.
+    A look costs 5-10 µs for each process of the machine that it does not know as a stranger. It is
+    taken in slices in the event loop: a thread would wait for the interpreter's lock after each of
+    its three system calls a process.
     """
 
     _known: ClassVar[WeakKeyDictionary[asyncio.AbstractEventLoop, Scans]] = WeakKeyDictionary()
@@ -87,6 +91,9 @@ class Scans:
     def __init__(self) -> None:
         self._one_at_a_time = asyncio.Lock()
         self._coming: asyncio.Task[Carriers] | None = None
+        #: Processes that are of no round, and until when that is believed.
+        self._strangers: set[int] = set()
+        self._believed = 0.0
 
     @classmethod
     def here(cls) -> Scans:
@@ -104,16 +111,25 @@ class Scans:
             self._coming = None
             found: dict[bytes, set[int]] = {}
             sure = True
-            for count, pid in enumerate(_pids(), 1):
+            self._doubt()
+            unknown = [pid for pid in _pids() if pid not in self._strangers]
+            for count, pid in enumerate(unknown, 1):
                 environ = _environ(pid)
-                if not environ:
-                    # One that forks and ends, or executes another program, just now hides.
-                    sure = sure and environ is not None and not _amid_exec(pid)
+                if environ is None or (not environ and _amid_exec(pid)):
+                    sure = False  # one that forks and ends, or executes a program, just now hides
                 elif token := _TOKEN.search(environ):
                     found.setdefault(token[1], set()).add(pid)
+                else:
+                    self._strangers.add(pid)
                 if count % _SLICE == 0:
                     await asyncio.sleep(0)
             return found, sure
+
+    def _doubt(self) -> None:
+        now = asyncio.get_running_loop().time()
+        if now > self._believed:
+            self._strangers.clear()
+            self._believed = now + _STRANGE_SECONDS
 
 
 def marked(variables: Mapping[str, str]) -> dict[str, set[int]]:

@@ -3,7 +3,9 @@
 Records go in by the chunk, in the same step that takes them out of the town; each chunk is one text
 of its own, so that the archive is as large as its contents and a look at one task reads one chunk.
 A task that came back is in the town and in its old chunk: what is in the town counts. One that was
-put away again is in two chunks: the index names the later one, and that counts.
+put away again is in two chunks: the index names the later one, and that counts. A chunk's name says
+its kind, the revision it was written with, its number in that, for rounds when the first of them
+began, and when the last of all came to its end, in milliseconds since the epoch.
 """
 
 from __future__ import annotations
@@ -26,6 +28,8 @@ from tinytownd.domain.task import Task
 from tinytownd.store import formats, keys
 
 T = TypeVar("T")
+#: Where a task stands in the archive: its chunk's `order`, and its number in that.
+Place = tuple[int, ...]
 #: Records a chunk. Ours: a fifth of the size of single ones, and read in about a millisecond.
 CHUNK = 200
 #: Ids a question to the index.
@@ -47,14 +51,19 @@ def writes(town: str, change: Change, stamp: str) -> Iterator[list[str]]:
     tasks = [one for one in gone if isinstance(one, Task)]
     rounds = [one for one in gone if isinstance(one, Round)]
     for number, some in enumerate(batches(tasks, CHUNK)):
-        name = f"{Task.kind}:{stamp}:{number}"
+        name = f"{Task.kind}:{stamp}:{number}:{max(map(ended, some))}"
         yield ["HSET", keys.archive_key(town), name, pack(some)]
         index = [word for one in some for word in (one.id, name)]
         yield ["HSET", keys.archived_key(town), *index]
     for number, ran in enumerate(batches(rounds, CHUNK)):
-        started = [one.started_at for one in ran]
-        name = f"{Round.kind}:{stamp}:{number}:{min(started)}:{max(started)}"
+        first = min(one.started_at for one in ran)
+        name = f"{Round.kind}:{stamp}:{number}:{first}:{max(map(ended, ran))}"
         yield ["HSET", keys.archive_key(town), name, pack(ran)]
+
+
+def ended(one: Task | Round) -> int:
+    """When it came to its end, in milliseconds since the epoch."""
+    return (one.finished_at or 0) if isinstance(one, Task) else (one.ended_at or one.started_at)
 
 
 def pack(records: Sequence[Record]) -> str:
@@ -78,6 +87,16 @@ def batches(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
     """The items in their order, so many at a time."""
     for start in range(0, len(items), size):
         yield items[start : start + size]
+
+
+def order(name: str) -> Place:
+    """A chunk's place among those of its kind: the revision, and the number in that."""
+    return tuple(int(part) for part in name.split(":")[1:3])
+
+
+def last(name: str) -> int:
+    """When the last of a chunk's records came to its end."""
+    return int(name.rpartition(":")[2])
 
 
 class Archive:
@@ -126,7 +145,7 @@ class Archive:
         found: dict[str, Task] = {}
         for name in await self._names(Task.kind) if stamps else ():
             if name.split(":")[1] in stamps:
-                found |= {one.id: one for one in await self._valid(name)}
+                found |= {one.id: one for one in (await self._valid(name)).values()}
         inside, before = set(ids), 0
         while len(inside) > before:
             before = len(inside)
@@ -146,37 +165,68 @@ class Archive:
 
     async def newest(self) -> AsyncIterator[Task]:
         """All tasks, those that were put away last come first; some may be in the town again."""
+        async for _, one in self.newest_from():
+            yield one
+
+    async def newest_from(self, after: Place = ()) -> AsyncIterator[tuple[Place, Task]]:
+        """The same, each with its place; only those behind the place `after`, where it is given.
+
+        What is put away later comes before all others, and moves no place.
+        """
         for name in reversed(await self._names(Task.kind)):
-            for one in reversed(await self._valid(name)):
-                yield one
+            where = order(name)
+            if not after or where <= after[:2]:
+                for number, one in reversed((await self._valid(name)).items()):
+                    if not after or (*where, number) < after:
+                        yield (*where, number), one
+
+    async def tasks_since(self, start: int) -> AsyncIterator[Task]:
+        """The tasks that came to their end since then; some may be in the town again."""
+        for name in await self._names(Task.kind, start):
+            for one in (await self._valid(name)).values():
+                if ended(one) >= start:
+                    yield one
+
+    async def rounds_since(self, start: int) -> AsyncIterator[Round]:
+        """The rounds that ended since then."""
+        for name in await self._names(Round.kind, start):
+            for one in await self._chunk(name):
+                if isinstance(one, Round) and ended(one) >= start:
+                    yield one
+
+    async def first_round_at(self) -> int | None:
+        """When the first of its rounds began; None: it has none."""
+        names = await self._names(Round.kind)
+        return min((int(name.split(":")[3]) for name in names), default=None)
 
     async def everything(self) -> AsyncIterator[Record]:
         """All that is in it, as it was put away; some tasks may be in the town again."""
         for name in await self._names(Task.kind):
-            for one in await self._valid(name):
+            for one in (await self._valid(name)).values():
                 yield one
         for name in await self._names(Round.kind):
             for record in await self._chunk(name):
                 yield record
 
-    async def _valid(self, name: str) -> list[Task]:
-        """The tasks of a chunk that were not put away again later."""
+    async def _valid(self, name: str) -> dict[int, Task]:
+        """The tasks of a chunk that were not put away again later, by their number in it."""
         chunk = [one for one in await self._chunk(name) if isinstance(one, Task)]
-        if not chunk:
-            return []
-        places = await self._places([one.id for one in chunk])
-        return [one for one, place in zip(chunk, places, strict=True) if place == name]
+        places = await self._places([one.id for one in chunk]) if chunk else []
+        return {n: one for n, one in enumerate(chunk) if places[n] == name}
 
     async def _places(self, ids: Sequence[str]) -> list[str | None]:
         """The names of the chunks that tasks are in."""
         found: Any = await self._client.hmget(keys.archived_key(self._town), list(ids))
         return list(found)
 
-    async def _names(self, kind: str) -> list[str]:
-        """The names of all chunks of a kind, in the order in which they were written."""
+    async def _names(self, kind: str, since: int = 0) -> list[str]:
+        """The names of all chunks of a kind, in the order in which they were written.
+
+        With `since`, of those with records that came to their end since then.
+        """
         found: Any = await self._client.hkeys(keys.archive_key(self._town))
-        mine = [name for name in found if name.startswith(f"{kind}:")]
-        return sorted(mine, key=lambda name: [int(part) for part in name.split(":")[1:3]])
+        mine = [n for n in found if n.startswith(f"{kind}:") and last(n) >= since]
+        return sorted(mine, key=order)
 
     async def _chunk(self, name: str) -> list[Record]:
         """The records of a chunk; none where the archive was emptied meanwhile."""

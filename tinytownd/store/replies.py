@@ -35,19 +35,31 @@ class Entry:
         return keys.reply_channel(self.town, self.command, self.agent)
 
 
+class Unacknowledged(ResponseError):
+    """A reply was announced, and the server refused to take the command out of its stream."""
+
+    def __init__(self, error: ResponseError, reply: str, life: int) -> None:
+        super().__init__(str(error))
+        self.reply = reply
+        self.life = life
+
+
 async def answer(
     client: redis.asyncio.Redis, entry: Entry, reply: str, *, life: int = wire.DONE_SECONDS
 ) -> None:
     """Records, acknowledges and announces a reply that goes with no change.
 
     A server without memory or disk refuses the record: then the reply is announced only, and the
-    same command sent again is carried out again. Raises `ResponseError` where even the
-    acknowledgement was refused: the entry then stays until it expires.
+    same command sent again is carried out again. Raises `Unacknowledged` where even the
+    acknowledgement was refused: the entry is still pending, and is to be answered so again.
     """
     try:
         await _answer(client, entry, reply, life)
     except ResponseError:
-        await _answer(client, entry, reply, None)
+        try:
+            await _answer(client, entry, reply, None)
+        except ResponseError as error:
+            raise Unacknowledged(error, reply, life) from error
 
 
 async def _answer(client: redis.asyncio.Redis, entry: Entry, reply: str, life: int | None) -> None:
