@@ -10,7 +10,9 @@ import contextlib
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tempfile
+import venv
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -35,10 +37,23 @@ def tree(revision: str) -> Iterator[Path]:
             subprocess.run([*git, "remove", "--force", str(path)], check=True)
 
 
-def figures(row: str, root: Path, *, short: bool) -> dict[str, Figure]:
+def installed(path: Path) -> str:
+    """The Python of a new environment with what that tree has, and with the libraries of ours."""
+    home = path.parent / "environment"
+    venv.create(home)
+    python = str(home / "bin" / "python")
+    ask = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    theirs = subprocess.run([python, "-c", ask], stdout=subprocess.PIPE, text=True, check=True)
+    Path(theirs.stdout.strip(), "libraries.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    pip = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet"]
+    subprocess.run([*pip, "--no-deps", "--no-build-isolation", str(path)], check=True)
+    return python
+
+
+def figures(row: str, python: str, root: Path, *, short: bool) -> dict[str, Figure]:
     """A row's figures by name; none where that tree cannot be measured by it."""
     try:
-        return {one.name: one for one in run(row, short=short, cwd=str(root))}
+        return {one.name: one for one in run(row, short=short, python=python, cwd=root)}
     except (subprocess.SubprocessError, IndexError, ValueError) as error:
         print(f"{row}: {error}", file=sys.stderr)
         return {}
@@ -53,9 +68,10 @@ def main() -> int:
     told = parser.parse_args()
     print(f"| row | figure | {told.base} | here | change |\n| --- | --- | ---: | ---: | ---: |")
     with tree(told.base) as base:
+        python = installed(base)
         for row in told.rows or ROWS:
-            before = figures(row, base, short=told.short)
-            for name, now in figures(row, ROOT, short=told.short).items():
+            before = figures(row, python, base, short=told.short)
+            for name, now in figures(row, sys.executable, ROOT, short=told.short).items():
                 was = before.get(name)
                 then = f"{was.ratio:.2f}" if was else "—"
                 change = f"{now.ratio / was.ratio:.2f}×" if was else "—"

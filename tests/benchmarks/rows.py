@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import importlib
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from tests.benchmarks.figures import Figure
 
@@ -29,16 +29,15 @@ ROWS = (
 MOST_SECONDS = 900
 
 
-def run(row: str, *, short: bool, cwd: str | None = None) -> list[Figure]:
+def run(
+    row: str, *, short: bool, python: str = sys.executable, cwd: Path | None = None
+) -> list[Figure]:
     """A row's figures, measured by a process of its own; raises `CalledProcessError`.
 
-    `cwd` is the root of the tree to measure, whose code is imported before any that is installed.
+    `python` is that of the environment that is measured, `cwd` the tree that it is installed from.
     """
-    argv = [sys.executable, "-m", "tests.benchmarks.rows", row, *(["--short"] if short else [])]
-    env = {**os.environ, "PYTHONPATH": cwd} if cwd is not None else None
-    done = subprocess.run(
-        argv, cwd=cwd, env=env, stdout=subprocess.PIPE, check=True, timeout=MOST_SECONDS
-    )
+    argv = [python, "-m", "tests.benchmarks.rows", row, *(["--short"] if short else [])]
+    done = subprocess.run(argv, cwd=cwd, stdout=subprocess.PIPE, check=True, timeout=MOST_SECONDS)
     return [Figure.from_json(one) for one in json.loads(done.stdout.splitlines()[-1])]
 
 
