@@ -22,7 +22,7 @@ import hypothesis.configuration
 import pytest
 
 from tinytownd.conductor.schedule import settle
-from tinytownd.domain.town import Meta
+from tinytownd.domain.meta import Meta
 from tinytownd.home import Endpoint, Home
 from tinytownd.store.binary import find_binary
 from tinytownd.store.client import Client, connect

@@ -13,8 +13,8 @@ import pytest
 from tests.domain.towns import agent, message, round_, task
 from tinytownd import saves
 from tinytownd.domain.errors import BadInput, Conflict, TownError
+from tinytownd.domain.meta import Meta
 from tinytownd.domain.record import Record
-from tinytownd.domain.town import Meta
 from tinytownd.domain.track import TrackedPlan
 from tinytownd.store import formats
 

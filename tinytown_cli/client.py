@@ -13,6 +13,8 @@ from tinytown_cli.options import AGENT_PATIENCE, PATIENCE, chosen
 __all__ = ["AGENT_PATIENCE", "IO", "PATIENCE", "Data", "Following", "Target", "for_people"]
 
 T = TypeVar("T")
+#: So many records are listed where nobody says: a page of the daemon's.
+USUAL = 200
 
 
 class _Link:
@@ -100,6 +102,20 @@ def listed(
         reply = send(target, verb, {**args, "limit": limit, "after": reply["next"]})
         found += reply[what]
     return found, 0 if everything else reply["total"] - len(found)
+
+
+def archived(
+    *, limit: int | None = None, everything: bool = False, **args: object
+) -> tuple[list[Data], bool]:
+    """The tasks of the archive that were put away last, or `everything`; whether there are more."""
+    target, found, most = here(), list[Data](), limit or USUAL
+    after: str | None = ""
+    while after is not None and (everything or len(found) < most):
+        size = USUAL if everything else most - len(found)
+        reply = send(target, "task.archived", {**args, "limit": size, "after": after})
+        found += reply["tasks"]
+        after = reply["next"]
+    return found, after is not None
 
 
 def here() -> Target:

@@ -52,7 +52,7 @@ def show(
 @verb("list", of=plan, example="tt plan list --json")
 def list_plans() -> None:
     """Show all plans of the town: how far, how long, for how much."""
-    plans = client.town("plan.list")["plans"]
+    plans, _ = client.listed("plan.list", "plans", everything=True)
     output.show(plans, planpage.listed(plans))
 
 

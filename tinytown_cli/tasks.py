@@ -82,11 +82,20 @@ def list_tasks(
     agent: Annotated[str | None, typer.Option(metavar="A", help="Of this agent.")] = None,
     tag: Annotated[str | None, typer.Option(metavar="T", help="With this tag.")] = None,
     *,
+    archived: Annotated[
+        bool, typer.Option("--archived", help="Of the archive, the last put away first.")
+    ] = False,
     limit: Limit = None,
     everything: Everything = False,
 ) -> None:
     """List tasks."""
     asked = {"state": state, "agent": agent, "tag": tag}
+    if archived:
+        tasks, more = client.archived(limit=limit, everything=everything, **asked)
+        output.show(tasks, layout.task_table(tasks) if tasks else ["No such task in the archive"])
+        if more:
+            output.note("More are there: --all")
+        return
     tasks, left = client.listed("task.list", "tasks", limit=limit, everything=everything, **asked)
     fits = bool(tasks) or not any(asked.values())
     output.show(tasks, layout.task_table(tasks) if fits else ["No such task"])

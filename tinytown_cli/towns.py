@@ -114,17 +114,21 @@ def wait(
     Exit code 0 when it went well, 1 when a task failed, 4 when the time was up.
     """
     try:
-        failed = _waited(
+        failed, left = _waited(
             {"agents": agents or None, "task": task, "all": everything or None}, timeout
         )
     except TimedOut:
         raise TimedOut(f"still not over after {timeout:g} s", hint="tt status") from None
     output.show({"failed": failed}, [_why_not(task) for task in failed] or ["Done"])
+    output.more(left, "tt task list --state failed")
     raise typer.Exit(WORK_FAILED if failed else OK)
 
 
-def _waited(args: client.Data, timeout: float | None) -> list[client.Data]:
-    """What failed in the end; until then says once for each question that it is held up by."""
+def _waited(args: client.Data, timeout: float | None) -> tuple[list[client.Data], int]:
+    """What failed in the end, and how many more did.
+
+    Until then says once for each question that it is held up by.
+    """
     target, io, told = client.here(), client.Following(), list[str]()
     deadline = None if timeout is None else time.monotonic() + timeout
     while True:
@@ -132,7 +136,7 @@ def _waited(args: client.Data, timeout: float | None) -> list[client.Data]:
         reply = client.send(target, "town.wait", {**args, "told": told}, seconds=left, io=io)
         if not reply["questions"]:
             failed: list[client.Data] = reply["failed"]
-            return failed
+            return failed, reply["failed_left"]
         for question in reply["questions"]:
             told.append(question["id"])
             output.note(_held_up(question))

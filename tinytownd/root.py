@@ -16,7 +16,8 @@ from tinytownd import wire
 from tinytownd.clock import LOOK_SECONDS, Jumps
 from tinytownd.config import Watched
 from tinytownd.domain.errors import Internal, TownError, Unavailable
-from tinytownd.domain.town import Meta, Town
+from tinytownd.domain.meta import Meta
+from tinytownd.domain.town import Town
 from tinytownd.environment import install_tt, users_environment
 from tinytownd.handlers import registry, views
 from tinytownd.handlers.registry import Context, Speaker

@@ -25,9 +25,9 @@ from tinytownd.domain.errors import BadInput
 from tinytownd.domain.graph import find_cycles
 from tinytownd.domain.hostile import check_event, check_record
 from tinytownd.domain.message import Round
+from tinytownd.domain.meta import Meta
 from tinytownd.domain.record import Record
 from tinytownd.domain.task import Task
-from tinytownd.domain.town import Meta
 from tinytownd.store import formats
 
 #: How the lines are laid out; what is in them has the store's format.

@@ -14,8 +14,8 @@ import structlog
 from tinytownd import planfile, wire
 from tinytownd.config import load, load_home
 from tinytownd.domain.errors import BadInput, NotFound, TownError, Unavailable
+from tinytownd.domain.meta import Meta
 from tinytownd.domain.names import check_name
-from tinytownd.domain.town import Meta
 from tinytownd.domain.track import MAIN
 from tinytownd.handlers.archive import Away
 from tinytownd.handlers.plans import push

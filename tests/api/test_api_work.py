@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC
+from datetime import UTC, timedelta
 from pathlib import Path
 
 import anyio
@@ -118,6 +118,23 @@ def test_those_that_failed_are_told_of(town: TownUnderTest, run: Run) -> None:
         assert "better" in (await failed.edit(text=script("say better"))).description
         await a.resume()
         assert (await failed.result()).strip() == "better"
+
+    run(town, talk)
+
+
+def test_what_was_put_away_is_listed_and_built_upon(town: TownUnderTest, run: Run) -> None:
+    async def talk(api: Town) -> None:
+        ann = await api.spawn("ann")
+        first = await ann.assign(script("say first"))
+        await first.result()
+        assert await api.tasks(archived=True) == []
+        assert (await api.archive(timedelta())).tasks == 1
+        assert await api.tasks() == []
+        assert [one.id for one in await api.tasks(archived=True, state="completed")] == [first.id]
+        second = await ann.assign(script("say second"), after=[first.id])
+        await second.result()
+        assert "first" in town.rounds(2)[-1]["prompt"], "it is told what it builds on"
+        assert await api.tasks(archived=True) == []
 
     run(town, talk)
 

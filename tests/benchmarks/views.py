@@ -18,9 +18,9 @@ from tests.e2e.town import BIN, CONFIG, Home, TownUnderTest
 from tinytown_cli import client
 from tinytownd import saves
 from tinytownd.domain.agent import Agent
+from tinytownd.domain.meta import Meta
 from tinytownd.domain.record import Record
 from tinytownd.domain.task import Task
-from tinytownd.domain.town import Meta
 from tinytownd.handlers.views import iso
 
 #: Agents and finished tasks of the two towns.

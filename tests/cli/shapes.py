@@ -223,10 +223,11 @@ REPLIES: dict[str, Any] = {
         "event": "0-0",
     },
     "town.history": {"events": [{**EVENT, "agent": "developer", "task": "7"}]},
-    "town.wait": {"failed": [], "questions": []},
+    "town.wait": {"failed": [], "failed_left": 0, "questions": []},
     "task.assign": {"task": task(), "agent": agent()},
     "task.show": {"task": task(), "rounds": [ROUND]},
     "task.list": listed("tasks", [task()]),
+    "task.archived": {"tasks": [task(state="completed")], "next": None},
     "task.current": {"task": None},
     "task.cancel": {"tasks": [task(state="cancelled")]},
     **{
@@ -270,7 +271,7 @@ REPLIES: dict[str, Any] = {
         "plan": plan("waiting"),
     },
     "plan.pull": lambda args: {"text": args["text"] + "# pulled\n", "changed": [{"id": "design"}]},
-    "plan.list": {"plans": [plan("running"), plan("paused", name="billing")]},
+    "plan.list": listed("plans", [plan("running"), plan("paused", name="billing")]),
     "plan.status": {
         "plan": plan("running"),
         "agents": [{"name": "developer", "tasks": {"running": 1}}, {"name": None, "tasks": {}}],

@@ -43,6 +43,7 @@ COMMANDS: list[tuple[str, str, dict[str, Any]]] = [
     ("list --all", "agent.list", {"after": ""}),
     ("task list --tag ui --limit 5", "task.list", {"tag": "ui", "limit": 5}),
     ("task list --state failed --all", "task.list", {"state": "failed", "after": ""}),
+    ("task list --archived --limit 5", "task.archived", {"limit": 5, "after": ""}),
     ("inbox a --limit 5", "message.inbox", {"agent": "a", "limit": 5}),
     ("backlog list --limit 5", "backlog.list", {"limit": 5}),
     ("status", "town.status", {}),
@@ -157,7 +158,7 @@ COMMANDS: list[tuple[str, str, dict[str, Any]]] = [
     ("sync push more.toml --plan b", "plan.push", {"text": PLAN, "plan": "b"}),
     ("sync push --plan b --propose", "plan.push", {"text": PLAN, "plan": "b", "propose": True}),
     ("sync pull --plan b", "plan.pull", {"text": PLAN, "plan": "b"}),
-    ("plan list", "plan.list", {}),
+    ("plan list", "plan.list", {"after": ""}),
     ("plan status", "plan.status", {}),
     ("plan status b", "plan.status", {"name": "b"}),
     *(

@@ -126,8 +126,10 @@ def test_waiting_tells_how_it_ended(daemon: FakeDaemon, town: Path, tt: Tt) -> N
         {"id": "8", "state": "cancelled", "error": None},
         {"id": "9", "state": "pending", "waits_for": ["7", "8"]},
     ]
-    daemon.replies["town.wait"] = {"failed": failed, "questions": []}
-    assert tt("wait", code=1)[0].splitlines() == [
+    daemon.replies["town.wait"] = {"failed": failed, "failed_left": 3, "questions": []}
+    out, err = tt("wait", code=1)
+    assert "3 more are there: tt task list --state failed" in err
+    assert out.splitlines() == [
         "7 failed: no compiler",
         "8 was cancelled",
         "9 is held back: it waits for 7, 8",
@@ -146,7 +148,7 @@ def test_waiting_says_once_what_waits_for_a_person(daemon: FakeDaemon, town: Pat
 
     def waited(args: dict[str, Any]) -> dict[str, object]:
         new = [one for one in asked if one["id"] not in args["told"]][:1]
-        return {"failed": [], "questions": new}
+        return {"failed": [], "failed_left": 0, "questions": new}
 
     daemon.replies["town.wait"] = waited
     out, err = tt("wait", "--all")

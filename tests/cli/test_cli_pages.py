@@ -54,3 +54,21 @@ def test_of_a_large_plan_the_rest_is_counted(daemon: FakeDaemon, tt: Tt) -> None
     shown = {"plan": conducting("running", [])["conductor"]["plan"], "agents": [], "tasks": [one]}
     daemon.replies["plan.status"] = {**shown, "tasks_left": 9_999, "event": "0-0"}
     assert "… and 9,999 more: tt task list --all" in tt("plan", "status")[0]
+
+
+def test_the_archive_is_asked_for_until_a_page_is_full(daemon: FakeDaemon, tt: Tt) -> None:
+    # A page may have none that fit, and be followed by others.
+    pages = {"": ([], "9"), "9": ([task("a"), task("b")], "5"), "5": ([task("c")], None)}
+
+    def page(args: dict[str, Any]) -> dict[str, Any]:
+        tasks, follows = pages[args["after"]]
+        return {"tasks": tasks, "next": follows}
+
+    daemon.replies["task.archived"] = page
+    for words, ids, more in (
+        (("--limit", "2"), ["a", "b"], "More are there: --all\n"),
+        (("--all",), ["a", "b", "c"], ""),
+        ((), ["a", "b", "c"], ""),
+    ):
+        out, err = tt("task", "list", "--archived", *words, "--json")
+        assert ([one["id"] for one in json.loads(out)], err) == (ids, more)

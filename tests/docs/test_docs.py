@@ -18,8 +18,9 @@ from tinytownd.config import load_home
 from tinytownd.domain import errors
 from tinytownd.domain.agent import Agent
 from tinytownd.domain.message import Message, Round
+from tinytownd.domain.meta import Meta
 from tinytownd.domain.task import Task
-from tinytownd.domain.town import Meta, Town
+from tinytownd.domain.town import Town
 from tinytownd.handlers import home, views
 from tinytownd.runtimes.catalogue import PRESETS, Runtime
 from tinytownd.runtimes.readers import READERS

@@ -11,9 +11,10 @@ from tests.domain.towns import NOW, agent, events, make_town
 from tinytownd.domain import rate_limits
 from tinytownd.domain.deadlines import bound, shift
 from tinytownd.domain.hostile import check_record
+from tinytownd.domain.meta import Meta
 from tinytownd.domain.policy import Policy
 from tinytownd.domain.rate_limits import SPREAD_MS, STEP_MS, RateLimit
-from tinytownd.domain.town import Meta, Town
+from tinytownd.domain.town import Town
 
 HOUR = 3_600_000
 ACCOUNTS = {"claude": "work", "claude-planner": "work", "codex": "home"}

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from tests.domain.towns import agent, message, round_, task
+from tinytownd.domain.meta import Meta
 from tinytownd.domain.record import Record, defaults
 from tinytownd.domain.task import Task
-from tinytownd.domain.town import Meta
 from tinytownd.domain.track import TrackedPlan
 from tinytownd.store.formats import RECORDS
 

@@ -8,9 +8,10 @@ from typing import Any
 from tinytownd.conductor.schedule import settle
 from tinytownd.domain.agent import Agent
 from tinytownd.domain.message import Message, Round
+from tinytownd.domain.meta import Meta
 from tinytownd.domain.record import Record
 from tinytownd.domain.task import Task
-from tinytownd.domain.town import Meta, Town
+from tinytownd.domain.town import Town
 from tinytownd.domain.track import MAIN, TrackedPlan
 
 NOW = 1_790_000_000_000

@@ -33,6 +33,21 @@ def ran(town: TownUnderTest) -> list[str]:
     return (town.directory / "ran.txt").read_text().split()
 
 
+def named_in_commands(town: TownUnderTest, task: str) -> None:
+    """What commands say of a task of the archive."""
+    listed = {one["id"] for one in town.see("task", "list", "--archived", "--all")}
+    assert task in listed
+    assert listed | town.states().keys() == {f"step-{n}" for n in range(TASKS)}
+    assert len(town.see("task", "list", "--archived", "--limit", "3")) == 3
+    told = town.see("report")
+    assert told["counts"] == [{"plan": "main", "done": TASKS, "failed": 0}]
+    assert (told["cost"]["rounds"], told["cost"]["whole"]) == (TASKS, True)
+    town.wait("--task", task)
+    assert {one["task"] for one in town.see("history", "--task", task)} == {task}
+    refused = town.quick("task", "edit", task, "--text", "Else", code=2).err
+    assert f"task {task} is in the archive: it is completed (tt task show {task})" in refused
+
+
 def test_what_was_put_away_is_known_and_never_done_again(
     worked: TownUnderTest, make_home: MakeHome, tmp_path: Path
 ) -> None:
@@ -48,6 +63,7 @@ def test_what_was_put_away_is_known_and_never_done_again(
     shown = town.task(first)
     assert (shown["state"], len(shown["rounds"])) == ("completed", 1)
     assert first not in town.states()
+    named_in_commands(town, first)
     town.quick("sync", "pull")
     assert (town.directory / "tasks.toml").read_text().count('status = "completed"') == TASKS
 

@@ -71,6 +71,27 @@ def test_what_is_gone_from_the_file_does_not_count_for_the_plan_any_more() -> No
     assert (plan["total"], plan["completed"]) == (1, 0)
 
 
+def test_what_was_made_on_the_command_line_goes_on_to_count_for_the_plan() -> None:
+    desk = Desk(agent("ann"), numbered=50)
+    push(desk, DESIGN, BUILD)
+    loose = ""
+    for end in ("task.complete", "task.fail"):
+        loose = desk.call("task.assign", agent="ann", text="By hand", plan="main")["task"]["id"]
+        desk.call(end, task=loose)
+    for one in ("design", "build"):
+        desk.call("task.complete", task=one)
+    desk.put_away(*desk.town.tasks)
+    assert list(desk.town.tasks) == []
+    for definitions, completed in (((DESIGN, BUILD), 3), ((DESIGN,), 2), ((DESIGN, BUILD), 3)):
+        push(desk, *definitions)
+        plan = desk.call("plan.status")["plan"]
+        counted = (plan["total"], plan["completed"], plan["failed"])
+        assert counted == (completed + 1, completed, 1)
+    assert desk.town.index.pushed["main"] == 2
+    desk.call("task.retry", task=loose)
+    assert desk.call("plan.status")["plan"]["total"] == 4, "it is not counted twice"
+
+
 def test_what_never_ran_comes_anew_when_it_is_in_the_file_again() -> None:
     desk = Desk(agent("ann"), numbered=50)
     push(desk, DESIGN, BUILD)
@@ -120,6 +141,11 @@ def test_one_that_failed_is_tried_again_with_what_it_needs() -> None:
     desk.call("task.retry", task="build")
     assert desk.states("design", "build") == ["completed", "pending"]
     assert desk.call("plan.status")["plan"]["total"] == 2
+    lost = over(1, state="failed"), over(2, state="failed")
+    desk = Desk(agent("ann"), *lost, over(3), numbered=50)
+    desk.put_away("t1", "t2")
+    desk.call("task.retry", task="t2")
+    assert list(desk.town.tasks) == ["t2", "t3"], "it is where it was"
     with pytest.raises(IllegalTransition):
         worked().call("task.retry", task="build")
 

@@ -18,7 +18,8 @@ from tests.store.test_random_town import play
 from tinytownd import saves
 from tinytownd.conductor.schedule import settle
 from tinytownd.domain.errors import BadInput, Conflict, TownError
-from tinytownd.domain.town import Meta, Town
+from tinytownd.domain.meta import Meta
+from tinytownd.domain.town import Town
 from tinytownd.handlers.backup import bring_in, written_for
 from tinytownd.handlers.registry import VERBS, Context, Speaker
 from tinytownd.store.client import Client

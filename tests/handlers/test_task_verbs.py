@@ -259,7 +259,11 @@ def test_waiting_for_the_town_is_not_waiting_for_what_never_comes() -> None:
 def test_waiting_for_agents_and_tasks() -> None:
     desk = chained()
     assert desk.call("town.wait", agents=["ann"]) is None
-    assert desk.call("town.wait", agents=["bob"]) == {"failed": [], "questions": []}
+    assert desk.call("town.wait", agents=["bob"]) == {
+        "failed": [],
+        "failed_left": 0,
+        "questions": [],
+    }
     assert desk.call("town.wait", task="t1") is None
     desk.begin("ann")
     desk.call("task.fail", "ann", reason="no")

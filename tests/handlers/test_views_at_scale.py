@@ -167,3 +167,34 @@ def test_an_empty_team_has_no_rest() -> None:
     status = Desk().call("town.status")
     assert list(layout.team(status["agents"])) == ["No agents yet. Try: tt spawn developer"]
     assert not any("more" in line for line in statuspage.lines(status, deep=False))
+
+
+def test_plans_are_told_in_pages() -> None:
+    names = [f"p{n}" for n in range(1, MANY + 1)]
+    desk = Desk(*(TrackedPlan(name, n) for n, name in enumerate(names, 1)))
+    assert len(desk.call("plan.list")["plans"]) == paging.USUAL
+    for limit in (7, MANY):
+        told = everything(desk, "plan.list", "plans", limit=limit)
+        assert [one["name"] for one in told] == names
+
+
+def test_who_waits_is_told_the_first_of_very_many_that_failed() -> None:
+    many = paging.MOST + 10
+    lost = (done(n, state="failed", error="no") for n in range(1, many + 1))
+    told = Desk(agent("a1"), *lost, tasks=many).call("town.wait", all=True)
+    shown = [one["id"] for one in told["failed"]]
+    assert shown == [f"t{n}" for n in range(1, len(shown) + 1)]
+    assert (0 < len(shown) < many, len(shown) + told["failed_left"]) == (True, many)
+
+
+def test_of_a_large_team_some_are_told_when_all_stop_or_come_back() -> None:
+    desk = Desk(*team(MANY), max_agents=MANY, agents=MANY)
+    for verb in ("town.stop", "town.start"):
+        assert 0 < len(desk.call(verb)["agents"]) < MANY
+    assert {one.desired for one in desk.town.agents.values()} == {"run"}
+
+
+def test_of_who_is_missing_the_first_tasks_are_told() -> None:
+    tasks = (task(n, "absent", plan="main") for n in range(1, MANY + 1))
+    (told,) = Desk(*tasks, tasks=MANY).call("conductor.start")["missing"]
+    assert told["tasks"] == [f"t{n}" for n in range(1, 21)]

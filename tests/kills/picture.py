@@ -12,9 +12,10 @@ import redis
 from tests.kills.daemons import Home
 from tinytownd.domain.agent import Agent
 from tinytownd.domain.message import Message, Round
+from tinytownd.domain.meta import Meta
 from tinytownd.domain.record import Record
 from tinytownd.domain.task import Task
-from tinytownd.domain.town import Meta, Town
+from tinytownd.domain.town import Town
 from tinytownd.domain.track import TrackedPlan
 from tinytownd.store import archive, keys
 from tinytownd.supervisor.decide import Sleep, next_step

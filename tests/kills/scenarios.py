@@ -26,6 +26,8 @@ B = (("agent.spawn", {"name": "b"}), ("agent.interrupt", {"name": "b"}))
 COLD = (("agent.spawn", {"name": "a"}), ("agent.close", {"name": "a"}))
 ATTACHED = ("agent.attach", {"name": "a"})
 TASK = ("task.assign", {"agent": "a", "text": "Build it"})
+DONE = ("task.complete", {"task": "t1"})
+ARCHIVED = ("town.archive", {"older": 0})
 HELLO = ("message.send", {"to": "a", "text": "Hello"})
 GUARDED = ("task.assign", {"agent": "a", "text": "Deploy it", "approve": True})
 IDEA = ("backlog.add", {"text": "Some day"})
@@ -74,7 +76,7 @@ SCENARIOS: dict[str, Scenario] = {
     "town.status": Scenario(before=(*A, TASK)),
     "town.history": Scenario(before=(*A, TASK)),
     "town.wait": Scenario(before=A),
-    "town.archive": Scenario({"older": 0}, (*A, TASK, ("task.complete", {"task": "t1"}))),
+    "town.archive": Scenario({"older": 0}, (*A, TASK, DONE)),
     "town.recover": Scenario(before=(*A, TASK)),
     "town.reset": Scenario(before=(*A, TASK)),
     "town.save": Scenario({"path": f"{DIR}/shop.save"}, (*A, TASK)),
@@ -84,6 +86,7 @@ SCENARIOS: dict[str, Scenario] = {
     "task.assign": Scenario({"agent": "a", "text": "Build it"}, A),
     "task.show": Scenario(ONE, (*A, TASK)),
     "task.list": Scenario(before=(*A, TASK)),
+    "task.archived": Scenario(before=(*A, TASK, DONE, ARCHIVED)),
     "task.current": Scenario({"agent": "a"}, (*A, TASK)),
     "task.complete": Scenario({"task": "t1", "result": "done"}, (*A, TASK)),
     "task.fail": Scenario({"task": "t1", "reason": "broken"}, (*A, TASK)),

@@ -22,7 +22,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from tests.store.steps import Cut, add, answering, entry_in, loaded, seen, until, waiting_in
 from tinytownd.conductor.schedule import settle
 from tinytownd.domain.errors import Conflict, NotFound
-from tinytownd.domain.town import Meta, Town
+from tinytownd.domain.meta import Meta
+from tinytownd.domain.town import Town
 from tinytownd.handlers.registry import Answer
 from tinytownd.store import keys
 from tinytownd.store.client import connect

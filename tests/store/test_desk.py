@@ -13,9 +13,12 @@ from typing import Any
 import pytest
 import structlog.testing
 
+from tests.domain.towns import task
 from tests.store.steps import entry_in, loaded, reply_to, running, seen, until, waiting_in
 from tinytownd import desk, handlers, wire
 from tinytownd.desk import Desk
+from tinytownd.domain import retention
+from tinytownd.domain.town import Town
 from tinytownd.handlers.registry import VERBS, Context
 from tinytownd.store import keys
 from tinytownd.store.client import Client, end
@@ -199,3 +202,28 @@ async def test_a_burst_that_the_server_refuses_is_told_so(bursts: Bursts) -> Non
 
 async def _waits(said: list[Any], count: int) -> bool:
     return [line["event"] for line in said].count("store.waiting") == count
+
+
+async def test_a_burst_may_name_tasks_of_the_archive(bursts: Bursts) -> None:
+    def worked(town: Town) -> None:
+        away = task(1, state="completed", result="A design", finished_at=5)
+        town.archive(away)
+        retention.count(town, [away], 1)
+        town.put(town.meta.but(tasks=9, numbered=9))
+
+    await bursts.store.transact(worked)
+    builds = {"text": "Build", "after": ["t1"]}
+    asked: list[Asked] = [
+        await bursts.add("first"),
+        (await bursts.entry(), "task.edit", {"task": "t1", "text": "Else"}),
+        (await bursts.entry(), "backlog.add", builds),
+        (await bursts.entry(), "task.edit", {"task": "t99", "text": "Else"}),
+        (await bursts.entry(), "town.wait", {"task": "t1"}),
+        await bursts.add("last"),
+    ]
+    replies = await bursts.ask(*asked)
+    kinds = [one["ok"] or one["error"]["kind"] for one in replies]
+    assert kinds == [True, "conflict", True, "not_found", True, True]
+    assert replies[2]["data"]["task"]["waits_for"] == []
+    assert replies[4]["data"]["failed"] == []
+    assert sorted(await bursts.texts()) == ["Build", "Do 1", "first", "last"]

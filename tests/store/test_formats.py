@@ -11,8 +11,9 @@ import pytest
 from tests.store.steps import Cut, add, loaded, seen
 from tinytownd.conductor.schedule import settle
 from tinytownd.domain.errors import Conflict
+from tinytownd.domain.meta import Meta
 from tinytownd.domain.task import Task
-from tinytownd.domain.town import Meta, Town
+from tinytownd.domain.town import Town
 from tinytownd.home import Endpoint
 from tinytownd.store import formats, keys
 from tinytownd.store.client import Client, connect

@@ -17,7 +17,7 @@ import pytest
 from tests.store.steps import add, answering, entry_in, loaded, seen, until, waiting_in, write
 from tinytownd import wire
 from tinytownd.conductor.schedule import settle
-from tinytownd.domain.town import Meta
+from tinytownd.domain.meta import Meta
 from tinytownd.home import Home
 from tinytownd.host import TownHost
 from tinytownd.place import Place

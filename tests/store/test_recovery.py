@@ -18,9 +18,10 @@ from tests.store.steps import until
 from tinytownd import recovery
 from tinytownd.domain.agent import Agent
 from tinytownd.domain.message import Round
+from tinytownd.domain.meta import Meta
 from tinytownd.domain.record import Record
 from tinytownd.domain.task import Task
-from tinytownd.domain.town import Meta, Town
+from tinytownd.domain.town import Town
 from tinytownd.home import Endpoint, Home
 from tinytownd.host import TownHost
 from tinytownd.place import Place

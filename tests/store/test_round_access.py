@@ -14,7 +14,8 @@ import pytest
 from tests.store.steps import Cut, post
 from tinytownd.domain.agent import Agent
 from tinytownd.domain.message import Round
-from tinytownd.domain.town import Meta, Town
+from tinytownd.domain.meta import Meta
+from tinytownd.domain.town import Town
 from tinytownd.home import Endpoint, Home
 from tinytownd.host import TownHost
 from tinytownd.place import Place

@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import stat
+import subprocess
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -40,6 +41,20 @@ asyncio.run(EmbeddedServer(Home(Path(sys.argv[1])), Path(sys.argv[2])).start())
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
+# A daemon that is killed as soon as the server's process is there.
+KILLED = """
+import os, signal, subprocess, sys
+from pathlib import Path
+from tinytownd.home import Home
+from tinytownd.store.process import ServerProcess
+spawn = subprocess.Popen.__init__
+def spawn_and_die(*args, **options):
+    spawn(*args, **options)
+    os.kill(os.getpid(), signal.SIGKILL)
+subprocess.Popen.__init__ = spawn_and_die
+ServerProcess(Home(Path(sys.argv[1])), Path(sys.argv[2])).start()
+"""
+
 
 @pytest.fixture
 async def server(home: Home) -> AsyncIterator[EmbeddedServer]:
@@ -67,6 +82,22 @@ async def kill(server: EmbeddedServer) -> None:
 
 def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_a_server_has_its_whole_configuration_whenever_its_daemon_dies(
+    home: Home, tmp_path: Path
+) -> None:
+    """Without one it would listen on TCP, let everybody in, and hold the data directory."""
+    binary = tmp_path / "server"
+    binary.write_text("#!/bin/sh\ncat >configuration\n")
+    binary.chmod(0o700)
+    argv = [sys.executable, "-c", KILLED, str(home.path), str(binary)]
+    assert subprocess.run(argv, check=False).returncode == -signal.SIGKILL
+    lock = waiting.until(ServerProcess(home, binary).lock, "the end of the server")
+    os.close(lock)
+    told = (home.path / "configuration").read_text()
+    assert told.startswith("port 0\n")
+    assert told.endswith("+@all\n")
 
 
 async def test_server_is_private_durable_and_silent_on_tcp(

@@ -23,7 +23,8 @@ from tests.store.steps import (
 )
 from tinytownd.conductor.schedule import settle
 from tinytownd.domain.errors import Conflict, NotFound, Unavailable
-from tinytownd.domain.town import Meta, Town
+from tinytownd.domain.meta import Meta
+from tinytownd.domain.town import Town
 from tinytownd.home import Endpoint
 from tinytownd.store import keys
 from tinytownd.store.client import Client, connect

@@ -28,6 +28,8 @@ FLOOD = 60
 MESSAGES_A_FLOOD = 400
 #: A push has so many of the plan's tasks at a time.
 TASKS_A_PUSH = 15
+#: After so many tasks beside the plans all that may be put away is.
+CHORES_A_PRUNE = 10
 #: How long an agent is away, a plan is paused, and both are left alone, at most; in seconds.
 AWAY, APART = 2.0, 4.0
 #: What one hears who wants to pause a plan, or to resume it, of which nothing is left to do.
@@ -113,7 +115,7 @@ class People:
     def parts(self) -> list[Callable[[], None]]:
         """What they do at once, one thread each; each ends with the storm."""
         writers = [lambda number=n: self._write(number) for n in range(WRITERS)]
-        return [*writers, self._push, self._flood, self._handle, self._look]
+        return [*writers, self._push, self._flood, self._handle, self._assign, self._look]
 
     def first_push(self) -> None:
         """The first piece of each plan, and the conductor on."""
@@ -180,6 +182,17 @@ class People:
                 # One whose answer was lost is refused when it is asked again.
                 self._insist("resume", name, already="neither paused")
         teller.close()
+
+    def _assign(self) -> None:
+        """As many tasks beside the plans as in the main one; what is over goes into the archive."""
+        dice, count = self._storm.size.dice("chores"), self._storm.size.tasks
+        for number in range(count):
+            self._wait(number / count)
+            marker = f"Work quietly on chore {number}"
+            done = self._storm.tt("assign", dice.choice(self._storm.size.team), marker)
+            self._storm.told.chores.append({"marker": marker, "code": done.code})
+            if number % CHORES_A_PRUNE == 0:
+                self._insist("prune", "--older", "1s")
 
     def _handle(self) -> None:
         """Agents are killed, closed and started afresh; the smaller plan is paused for a while."""

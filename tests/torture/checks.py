@@ -42,9 +42,9 @@ VERDICTS = {"task complete", "task fail", "approve", "reject", "ask"}
 
 def completed_once(found: Evidence, told: History) -> Iterator[str]:
     """every task ends once, as it must: completed, failed, or held by one that failed"""
-    for task in sorted(found.plan.keys() | found.tasks.keys() | told.tasks.keys()):
+    for task in sorted(found.plan.keys() | found.all_tasks.keys() | told.tasks.keys()):
         end = found.plan[task].end if task in found.plan else "completed"
-        state = found.tasks.get(task, {}).get("state", "nowhere")
+        state = found.all_tasks.get(task, {}).get("state", "nowhere")
         if state != end:
             yield f"{task} is {state}"
         story = told.tasks.get(task, TaskStory())
@@ -110,6 +110,11 @@ def answers_true(found: Evidence, told: History) -> Iterator[str]:
             yield f"{letter['marker']} (exit code {letter['code']}) was sent {times} times"
     for text in sent:
         yield f"nobody sent {text!r}"
+    made = collections.Counter(task.get("description") for task in found.all_tasks.values())
+    for chore in found.chores:
+        times = made[chore["marker"]]
+        if times > 1 or (chore["code"] == 0 and times != 1):
+            yield f"{chore['marker']!r} (exit code {chore['code']}) was assigned {times} times"
     for note in found.notes["commands"]:
         word = " ".join(note["words"][:2] if note["words"][0] == "task" else note["words"][:1])
         story = told.rounds.get(note["round"])
@@ -127,7 +132,7 @@ def possible(found: Evidence, told: History) -> Iterator[str]:
 
 def records_match(found: Evidence, told: History) -> Iterator[str]:
     """the records are what the history says"""
-    yield from _same("task", _states(found.tasks), {k: t.state for k, t in told.tasks.items()})
+    yield from _same("task", _states(found.all_tasks), {k: t.state for k, t in told.tasks.items()})
     yield from _messages_match(found, told)
     yield from _rounds_match(found, told)
     rounds = collections.Counter(story.agent for story in told.rounds.values())
@@ -154,11 +159,10 @@ def _rounds_match(found: Evidence, told: History) -> Iterator[str]:
     there = {
         number: (one.agent, one.task, one.messages, one.ended)
         for number, one in told.rounds.items()
-        if str(number) in found.rounds or not one.ended
     }
     here = {
         int(number): (one["agent"], one["task"], set(one["messages"]), bool(one["outcome"]))
-        for number, one in found.rounds.items()
+        for number, one in found.all_rounds.items()
     }
     yield from _same("round", here, there)
 
@@ -167,6 +171,16 @@ def _same(what: str, here: Mapping[Any, Any], there: Mapping[Any, Any]) -> Itera
     for key in sorted(here.keys() | there.keys(), key=str):
         if here.get(key) != there.get(key):
             yield f"{what} {key} is {here.get(key)}, by the history {there.get(key)}"
+
+
+def put_away_once(found: Evidence, told: History) -> Iterator[str]:
+    """what was put away is in the archive, once, and counted"""
+    yield from found.astray
+    old = _states(found.old_tasks)
+    counts = collections.Counter(old.values())
+    yield from _same("number of archived", found.meta.get("archived", {}), counts)
+    seen = {one["id"]: one["state"] for one in found.seen["archived"]}
+    yield from _same("as tt tells, in the archive,", seen, old)
 
 
 def _states(table: Mapping[str, Data]) -> dict[str, str]:
@@ -197,6 +211,7 @@ def keys_known(found: Evidence, told: History) -> Iterator[str]:
     """every key of the store is known and empty as it should be, or has a lifetime"""
     town = found.meta["id"]
     known = {keys.town_key(town), keys.events_key(town)}
+    known |= {keys.archive_key(town), keys.archived_key(town)}
     known |= {keys.records_key(town, kind) for kind in keys.RECORD_KINDS}
     streams = {keys.commands_key(HOME), keys.commands_key(town)}
     streams |= {keys.commands_key(town, agent) for agent in found.agents}
@@ -271,6 +286,7 @@ CHECKS: tuple[Check, ...] = (
     answers_true,
     possible,
     records_match,
+    put_away_once,
     memory_matches,
     at_rest,
     keys_known,

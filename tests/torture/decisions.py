@@ -112,7 +112,7 @@ def right_hands(found: Evidence, told: History) -> Iterator[str]:
         chores = not gate and not task.owner
         if not _is_for(agents[story.agent], wanted, chores=chores):
             yield f"round {number} on {story.task}, for {wanted or 'chores'}, is of {story.agent}"
-    for key, record in found.rounds.items():
+    for key, record in found.all_rounds.items():
         agent = agents[record["agent"]]
         if record["cli"] not in (agent["cli"], *agent["fallback"], "shell"):
             yield f"round {key} of {record['agent']} is on {record['cli']}"

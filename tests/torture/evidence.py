@@ -18,11 +18,18 @@ import redis
 from tests.e2e.town import Data
 from tests.torture.plan import PlanTask
 from tests.torture.town import StormTown
-from tinytownd.store import keys
+from tinytownd.store import archive, keys
 from tinytownd.store.formats import RECORDS
 
 #: What agents note, one file each.
 NOTES = ("rounds", "ends", "letters", "commands", "overlaps", "gates", "limits")
+#: What the daemon says that it has, and how it is asked for.
+LISTS = {
+    "tasks": "task list",
+    "archived": "task list --archived",
+    "agents": "list",
+    "messages": "inbox",
+}
 Table = dict[str, Data]
 #: A file is written in less than this, in seconds; and so often one looks at what stays open.
 MOMENT, LOOKS = 1.0, 7
@@ -39,12 +46,18 @@ class Evidence:
     messages: Table = field(default_factory=dict)
     rounds: Table = field(default_factory=dict)
     plans: Table = field(default_factory=dict)
+    #: What was put away, less the tasks that came back; and what is in the archive as it must not.
+    old_tasks: Table = field(default_factory=dict)
+    old_rounds: Table = field(default_factory=dict)
+    astray: list[str] = field(default_factory=list)
     #: What the daemon says that it has: the same by `tt … --json`.
     seen: dict[str, list[Data]] = field(default_factory=dict)
     events: list[Data] = field(default_factory=list)
     notes: dict[str, list[Data]] = field(default_factory=dict)
     #: Everybody's messages: marker, to, kind, code.
     letters: list[Data] = field(default_factory=list)
+    #: People's tasks beside the plans: marker, code.
+    chores: list[Data] = field(default_factory=list)
     #: People's commands: words, code, err.
     commands: list[Data] = field(default_factory=list)
     #: The store's keys: key, ttl (seconds, -1: none), length and pending of a command stream.
@@ -65,17 +78,29 @@ class Evidence:
     #: Lines of the daemon's log that tell of faults.
     faults: list[str] = field(default_factory=list)
 
+    @property
+    def all_tasks(self) -> Table:
+        """Those at hand, and those that were put away."""
+        return self.old_tasks | self.tasks
+
+    @property
+    def all_rounds(self) -> Table:
+        """The same."""
+        return self.old_rounds | self.rounds
+
 
 def collect(storm: StormTown, tasks: Mapping[str, PlanTask]) -> Evidence:
     """Everything but what is known only before the storm and after the town's end."""
     found = Evidence(plan=dict(tasks))
     with _store(storm) as store:
         _read_town(found, store, (storm.town.directory / ".tt" / "town").read_text().strip())
+        _read_archive(found, store)
         _read_keys(found, store)
-    for kind, words in (("tasks", "task list"), ("agents", "list"), ("messages", "inbox")):
+    for kind, words in LISTS.items():
         found.seen[kind] = storm.town.see(*words.split(), "--all")
     found.notes = {kind: storm.noted(kind) for kind in NOTES}
     found.commands, found.unrest = storm.told.commands, storm.told.unrest
+    found.chores = storm.told.chores
     found.letters = [{**vars(letter), "code": code} for letter, code in storm.told.letters]
     found.letters += _agents_letters(found.notes)
     found.after = descriptors(storm)
@@ -108,6 +133,23 @@ def _read_town(found: Evidence, store: Any, town: str) -> None:
         table = store.hgetall(keys.records_key(town, kind))
         setattr(found, kind, {name: _whole(kind, text) for name, text in table.items()})
     found.events = [json.loads(entry["event"]) for _, entry in store.xrange(keys.events_key(town))]
+
+
+def _read_archive(found: Evidence, store: Any) -> None:
+    town = found.meta["id"]
+    index = store.hgetall(keys.archived_key(town))
+    for name, chunk in store.hgetall(keys.archive_key(town)).items():
+        for record in archive.unpack(chunk):
+            whole = {**vars(record), **record.to_json()}
+            key = str(whole["id"])
+            if record.kind == "rounds":
+                if key in found.all_rounds:
+                    found.astray.append(f"round {key} is in {name} and elsewhere")
+                found.old_rounds[key] = whole
+            elif index.get(key) == name and key not in found.tasks:
+                found.old_tasks[key] = whole
+    lost = index.keys() - found.all_tasks.keys()
+    found.astray += [f"task {key} is not in {index[key]}" for key in sorted(lost)]
 
 
 def _whole(kind: str, text: str) -> Data:

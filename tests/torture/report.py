@@ -49,7 +49,8 @@ def sizes(found: Evidence, kills: Mapping[str, int], seconds: float) -> Iterator
     rows = {
         "time": f"{seconds:.0f} s",
         "kills": f"{sum(killed.values())}: {counted(killed)}; also {counted(asked)}",
-        "tasks": f"{len(found.tasks)}, started {events['task.started']} times",
+        "tasks": f"{len(found.all_tasks)}, started {events['task.started']} times",
+        "archived": f"{len(found.old_tasks)} tasks, {len(found.old_rounds)} rounds",
         "rounds": f"{events['round.started']}: {counted(_outcomes(found))}",
         "messages": f"{events['message.sent']}: delivered {events['message.delivered']} times, "
         f"acknowledged {events['message.acknowledged']}, folded {events['message.folded']}",
@@ -63,7 +64,7 @@ def sizes(found: Evidence, kills: Mapping[str, int], seconds: float) -> Iterator
 
 
 def _outcomes(found: Evidence) -> Mapping[str, int]:
-    return collections.Counter(one["outcome"] or "open" for one in found.rounds.values())
+    return collections.Counter(one["outcome"] or "open" for one in found.all_rounds.values())
 
 
 def counted(numbers: Mapping[str, int]) -> str:

@@ -56,6 +56,7 @@ def calm() -> Evidence:
         fill(found, n)
     found.seen = {
         "tasks": [{"id": key, **one} for key, one in found.tasks.items()],
+        "archived": [],
         "messages": [{"id": key, **one} for key, one in found.messages.items()],
         "agents": [
             {"name": f"a{n}", "state": "idle", "desired": "run", "task": None, "hold": None}
@@ -164,6 +165,18 @@ def flipped(found: Evidence) -> None:
     found.events.append(ended)
 
 
+def away(**counts: int) -> Callable[[Evidence], None]:
+    """The first task and its round are in the archive, which counts so much."""
+
+    def doctor(found: Evidence) -> None:
+        found.old_tasks["w0"] = found.tasks.pop("w0")
+        found.old_rounds["1"] = found.rounds.pop("1")
+        found.seen["archived"].append(found.seen["tasks"].pop(0))
+        found.meta["archived"] = counts
+
+    return doctor
+
+
 DOCTORED: list[tuple[Callable[[Evidence], None], str]] = [
     (change("tasks", "w1", state="failed"), "w1 is failed"),
     (drop("task.completed"), "w0 was completed 0 times"),
@@ -198,6 +211,12 @@ DOCTORED: list[tuple[Callable[[Evidence], None], str]] = [
     (change("agents", "i0", rounds=3), "agent a0 is (None, 3)"),
     (lambda found: found.meta.update(messages=3), "number of messages is 3, by the history 2"),
     (lambda found: found.tasks.__delitem__("w1"), "task w1 is None"),
+    (lambda found: found.rounds.__delitem__("1"), "round 1 is None"),
+    (away(), "number of archived completed is None, by the history 1"),
+    (away(completed=2), "number of archived completed is 2"),
+    (add("astray", "task w0 is not in"), "task w0 is not in"),
+    (lambda found: found.seen["archived"].append({"id": "w0", "state": "failed"}), "archive, w0"),
+    (add("chores", {"marker": "MSG-1", "code": 0}), "'MSG-1' (exit code 0) was assigned 0 times"),
     (lambda found: found.seen["tasks"][0].update(state="pending"), "in memory, of the tasks, w0"),
     (lambda found: found.seen["messages"].__delitem__(1), "in memory, of the messages, m2"),
     (lambda found: found.seen["agents"][0].update(state="error"), "a0 is error"),
@@ -263,8 +282,9 @@ def test_what_may_happen_is_no_problem() -> None:
 
 
 def test_the_newest_of_what_is_over_is_enough() -> None:
-    """Old rounds and old messages are not kept; the history has them."""
+    """Old messages are not kept, the history has them; tasks and rounds are in the archive."""
     found = calm()
-    del found.rounds["1"], found.messages["m1"]
+    away(completed=1)(found)
+    del found.messages["m1"]
     found.seen["messages"].pop(0)
     assert problems(found) == []

@@ -36,6 +36,10 @@ grace_seconds = 0.3
 backoff_seconds = 0.05
 backoff_max_seconds = 0.4
 
+[history]
+tasks = 100
+rounds = 100
+
 [env]
 TORTURE_NOTES = {notes}
 TORTURE_SEED = "{seed}"
@@ -100,6 +104,8 @@ class Told:
     """What people were told: the exit code of each letter and of each other command."""
 
     letters: list[tuple[Letter, int]] = field(default_factory=list)
+    #: Tasks beside the plans: marker and code.
+    chores: list[Data] = field(default_factory=list)
     commands: list[Data] = field(default_factory=list)
     #: What the town said when it did not come to rest.
     unrest: list[str] = field(default_factory=list)

@@ -122,7 +122,7 @@ class Town(Upkeep):
 
     async def plans(self) -> list[PlanInfo]:
         """All plans, in the order they were made; `town.plan(name)` has one in hand."""
-        return [read(PlanInfo, one) for one in (await self._session.ask("plan.list"))["plans"]]
+        return [read(PlanInfo, one) for one in await self._session.listed("plan.list", "plans")]
 
     async def tasks(
         self,
@@ -130,10 +130,15 @@ class Town(Upkeep):
         state: TaskState | None = None,
         agent: AgentRef | None = None,
         tag: str | None = None,
+        archived: bool = False,
     ) -> list[Task]:
-        """All tasks that fit, in the order they were made."""
+        """All tasks that fit, in the order they were made.
+
+        With `archived` those of the archive instead, the last that was put away first.
+        """
         who = None if agent is None else name_of(agent)
-        told = await self._session.listed("task.list", "tasks", state=state, agent=who, tag=tag)
+        verb = "task.archived" if archived else "task.list"
+        told = await self._session.listed(verb, "tasks", state=state, agent=who, tag=tag)
         return [Task(self._session, one) for one in told]
 
     async def current_task(self) -> Task | None:
@@ -144,7 +149,8 @@ class Town(Upkeep):
     async def wait_for_idle(self, *agents: AgentRef, timeout: float | None = None) -> list[Task]:
         """Waits until these agents, or all, do nothing, nor are about to.
 
-        Returns those of their tasks that have failed; raises `TimedOut` after so many seconds.
+        Returns those of their tasks that have failed, of very many the first. Raises `TimedOut`
+        after so many seconds.
         """
         names = [name_of(agent) for agent in agents]
         who = f"{', '.join(names)} {'is' if len(names) == 1 else 'are'}" if names else "the team is"
@@ -153,7 +159,7 @@ class Town(Upkeep):
     async def wait_until_done(self, timeout: float | None = None) -> list[Task]:
         """Waits until nothing is open, runs, or would start a round; the tasks that have failed.
 
-        Raises `TimedOut` after so many seconds.
+        Of very many the first. Raises `TimedOut` after so many seconds.
         """
         return await self._waited("the town's work is still not done", timeout, all=True)
 

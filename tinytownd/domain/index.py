@@ -259,7 +259,7 @@ class TaskIndex:
         """The same for a plan."""
         for state, count in plan.archived.items():
             self.plan_counts[plan.id][state] += by * count
-        self.pushed[plan.id] += by * plan.archived_pushed
+        self.pushed[plan.id] += by * sum(plan.archived_pushed.values())
 
     def _enter_special(self, task: Task) -> None:
         """What nobody executes, or belongs to another task."""

@@ -110,9 +110,9 @@ def put_away(town: Town, tasks: Iterable[Task]) -> int:
 def bring_back(town: Town, tasks: Iterable[Task]) -> None:
     """Tasks of the archive are of the town again, in the change under way."""
     fresh = [task for task in tasks if task.id not in town.tasks]
-    for task in fresh:
-        town.put(task)
-    count(town, fresh, -1)
+    if fresh:
+        town.bring_back(fresh)
+        count(town, fresh, -1)
 
 
 def count(town: Town, tasks: Iterable[Task], by: int) -> None:
@@ -127,11 +127,11 @@ def count(town: Town, tasks: Iterable[Task], by: int) -> None:
         town.put(town.meta.but(archived=dict(+states)))
     for name in plans.keys() & town.plans.keys():
         plan = town.plans[name]
-        of_it = Counter(plan.archived)
+        of_it, pushed = Counter(plan.archived), Counter(plan.archived_pushed)
         for task in plans[name]:
             of_it[task.state] += by
-        pushed = plan.archived_pushed + by * sum(task.digest is not None for task in plans[name])
-        town.put(plan.but(archived=dict(+of_it), archived_pushed=max(0, pushed)))
+            pushed[task.state] += by * (task.digest is not None)
+        town.put(plan.but(archived=dict(+of_it), archived_pushed=dict(+pushed)))
 
 
 # What may go

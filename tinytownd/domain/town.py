@@ -8,9 +8,7 @@ it back. Indexes are derived from records alone, so a town that is loaded again 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import ClassVar
+from collections.abc import Iterable, Iterator
 
 from tinytownd.domain.agent import Agent
 from tinytownd.domain.change import Change
@@ -18,50 +16,13 @@ from tinytownd.domain.errors import Ambiguous, NotFound
 from tinytownd.domain.index import Line, TaskIndex
 from tinytownd.domain.mailboxes import Mailboxes
 from tinytownd.domain.message import QUESTION, Message, Round
+from tinytownd.domain.meta import Meta
 from tinytownd.domain.names import did_you_mean, shown
 from tinytownd.domain.policy import Policy
 from tinytownd.domain.record import Record
 from tinytownd.domain.roster import Roster
 from tinytownd.domain.task import Task
 from tinytownd.domain.track import MAIN, TrackedPlan
-
-
-@dataclass(frozen=True)
-class Meta(Record):
-    """What is true of the town itself, and the last numbers given.
-
-    `made_by` is the id of the command that made it, by which that command knows its work again.
-    `conducting` is whether pushed plans are handed out. `day` is the last day (UTC, ISO 8601) on
-    which a round ended, `day_tokens` and `day_usd` what was used on it; `day_allowance` says how
-    many times the day's budget may be used, `day_over` that this is used up. `limited` has until
-    when each CLI that met a rate limit is at it.
-    `tasks` counts all tasks, which is their order; `numbered` those that got a number as an id.
-    Rounds up to the number `cleared` are put away, and their files are gone. `archived` counts, by
-    state, the tasks that were put away (but for groups).
-    """
-
-    kind: ClassVar[str] = "town"
-
-    name: str
-    dir: str
-    created_at: int = 0
-    conducting: bool = False
-    day: str = ""
-    day_tokens: int = 0
-    day_usd: float = 0.0
-    day_allowance: float = 1.0
-    day_over: bool = False
-    limited: Mapping[str, int] = field(default_factory=dict)
-    scratch: bool = False
-    made_by: str = ""
-    tasks: int = 0
-    numbered: int = 0
-    messages: int = 0
-    rounds: int = 0
-    agents: int = 0
-    plans: int = 0
-    cleared: int = 0
-    archived: Mapping[str, int] = field(default_factory=dict)
 
 
 class Town:
@@ -257,6 +218,12 @@ class Town:
         self.drop(record)
         self.change.archived[record.kind, record.id] = record
 
+    def bring_back(self, tasks: Iterable[Task]) -> None:
+        """Tasks of the archive are in the town again, in their places, in the change under way."""
+        for task in tasks:
+            self.put(task)
+        self._put_in_order(Task.kind)
+
     def empty_archive(self) -> None:
         """Forgets all that was put away, in the change under way."""
         self.change.archived.clear()
@@ -308,9 +275,7 @@ class Town:
             if replaced is None:
                 came_back.add(kind)
         for kind in came_back:
-            table: dict[str, Record] = getattr(self, kind)
-            for record in sorted(table.values(), key=lambda one: one.order):
-                table[record.id] = table.pop(record.id)
+            self._put_in_order(kind)
         self.index.take_dirty()
         self.change = Change()
 
@@ -318,6 +283,12 @@ class Town:
         """All records but the town's own."""
         for table in (self.agents, self.tasks, self.messages, self.rounds, self.plans):
             yield from table.values()
+
+    def _put_in_order(self, kind: str) -> None:
+        """Records that were added late stand where they stand when the town is loaded."""
+        table: dict[str, Record] = getattr(self, kind)
+        for record in sorted(table.values(), key=lambda one: one.order):
+            table[record.id] = table.pop(record.id)
 
     # Indexes
 

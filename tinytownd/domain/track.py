@@ -50,7 +50,7 @@ class TrackedPlan(Record):
     allowance: float = 1.0
     told: int = 0
     archived: Mapping[str, int] = field(default_factory=dict)
-    archived_pushed: int = 0
+    archived_pushed: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def order(self) -> int:

@@ -22,7 +22,7 @@ from tinytownd.domain.names import (
 )
 from tinytownd.domain.task import Task
 from tinytownd.domain.town import Town
-from tinytownd.handlers import paging, views
+from tinytownd.handlers import glance, paging, views
 from tinytownd.handlers.owners import Owner, hand_over, name_for
 from tinytownd.handlers.registry import Answer, Context, verb
 from tinytownd.handlers.rights import mode_of
@@ -307,13 +307,18 @@ def why_it_stays(town: Town, agent: Agent) -> str:
     return f"has {many}" if waiting else ""
 
 
+def team(town: Town) -> Answer:
+    """Answers with the team, as it is once the town has settled; of a large one with some."""
+    return lambda: {"agents": [views.agent(town, one) for one in glance.shown_agents(town)]}
+
+
 @verb("town.stop", "write")
 def stop_all(ctx: Context, *, now: bool = False) -> Answer:
     """Closes every agent, or ends every agent now."""
     for agent in list(ctx.town.agents.values()):
         if agent.desired != "stop":
             want(ctx, agent, "stop" if now else "close")
-    return lambda: {"agents": views.agents(ctx.town)}
+    return team(ctx.town)
 
 
 @verb("town.start", "write")
@@ -324,4 +329,4 @@ def start_all(ctx: Context) -> Answer:
     make_room(ctx, not_counted(back))
     for agent in back:
         want(ctx, agent, "run", restart=True)
-    return lambda: {"agents": views.agents(town)}
+    return team(town)

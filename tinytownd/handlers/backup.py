@@ -8,8 +8,9 @@ from pathlib import Path
 from tinytownd import saves, wire
 from tinytownd.domain.agent import DESIRED, Agent
 from tinytownd.domain.errors import BadInput, Conflict
+from tinytownd.domain.meta import Meta
 from tinytownd.domain.record import Record
-from tinytownd.domain.town import Meta, Town
+from tinytownd.domain.town import Town
 from tinytownd.files import read_whole, write_apart
 from tinytownd.handlers import views
 from tinytownd.handlers.registry import Answer, Context, Decision, verb

@@ -54,18 +54,17 @@ def away_as_it_is(definition: PlanTask, plan: Plan, task: Task, done: Push) -> N
 
 
 def count_away(town: Town, name: str, plan: Plan, away: Mapping[str, Task]) -> None:
-    """Of the tasks in the archive, those count as the plan's that its file has: see `leave`."""
+    """Of the archived tasks that a file brought, those count that it still has: see `leave`."""
     tracked = town.plans[name]
-    mine = [
-        task
+    mine = Counter(
+        task.state
         for task in away.values()
         if task.id not in town.tasks and task.id in plan.by_id and task.plan == name
-        if not task.group
-    ]
-    states = Counter(task.state for task in mine)
-    if tracked.archived and states != tracked.archived:
-        pushed = sum(task.digest is not None for task in mine)
-        town.put(tracked.but(archived=dict(states), archived_pushed=pushed))
+        if task.digest is not None and not task.group
+    )
+    if mine != tracked.archived_pushed:
+        by_hand = Counter(tracked.archived) - Counter(tracked.archived_pushed)
+        town.put(tracked.but(archived=dict(by_hand + mine), archived_pushed=dict(mine)))
 
 
 def push_one(

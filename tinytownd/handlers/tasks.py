@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections import deque
-from functools import partial
 from typing import Any
 
-from tinytownd.domain import gates, names, retention, rules, tracking
+from tinytownd.domain import gates, retention, rules, tracking
 from tinytownd.domain.errors import BadInput, Conflict, Fenced, NotFound
 from tinytownd.domain.join import ALL, HOLD, check_failures, check_join
 from tinytownd.domain.names import BACKLOG, check_priority, check_tag, check_text
-from tinytownd.domain.task import STATES, Task
+from tinytownd.domain.task import Task
 from tinytownd.domain.town import Town
 from tinytownd.domain.track import scoped
-from tinytownd.handlers import paging, views
+from tinytownd.handlers import views
 from tinytownd.handlers.archive import coming_back, needed
 from tinytownd.handlers.gating import wanted
 from tinytownd.handlers.owners import (
@@ -21,7 +20,6 @@ from tinytownd.handlers.owners import (
     hand_over,
     named_owner,
     not_started,
-    owner_of,
     taken_back,
     taker,
 )
@@ -122,37 +120,6 @@ def may_have_more(town: Town, task: Task) -> bool:
     if first is None:
         return town.meta.rounds > 0
     return first.order > 1 and task.created_at <= first.started_at
-
-
-@verb("task.list", "read")
-def list_(
-    ctx: Context,
-    *,
-    state: str | None = None,
-    agent: str | None = None,
-    tag: str | None = None,
-    limit: int = paging.USUAL,
-    after: str | None = None,
-) -> dict[str, object]:
-    """Those of all tasks that fit that a person wants to see; with `after`, page by page.
-
-    Those are what is open, and then the newest; shown in the order they were made.
-    """
-    if state is not None and state not in STATES:
-        raise BadInput(
-            f"{names.shown(state)} is no state of a task", hint="one of " + ", ".join(STATES)
-        )
-    owner = taker(ctx.town, agent, run="") if agent is not None else None
-    fits = [
-        task
-        for task in ctx.town.tasks.values()
-        if (state is None or task.state == state)
-        and (owner is None or owner_of(task) == owner)
-        and (tag is None or tag in task.tags)
-    ]
-    listed = paging.open_first(fits, limit) if after is None else fits
-    found = paging.page(listed, partial(views.task, ctx.town), limit, after or "")
-    return paging.reply("tasks", found, len(fits))
 
 
 @verb("task.current", "read")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Set
+from functools import partial
 
 from tinytownd.conductor.schedule import held_by_failure
 from tinytownd.domain import budgets, gates, questions
@@ -10,7 +11,7 @@ from tinytownd.domain.errors import BadInput
 from tinytownd.domain.message import QUESTION, Message
 from tinytownd.domain.task import FINISHED, Task
 from tinytownd.domain.town import Town
-from tinytownd.handlers import glance, views
+from tinytownd.handlers import glance, paging, views
 from tinytownd.handlers.registry import Context, verb
 
 #: Most events that one `tt history` shows; the stream itself holds more.
@@ -73,10 +74,11 @@ def wait(
     names = set() if found or all else {town.agent(name).name for name in team}
     lost = came_to(town, found, None if all else names)
     if lost is not None:
-        return {"failed": [views.task(town, one) for one in lost], "questions": []}
+        shown = paging.fitting(lost[: paging.MOST], partial(views.task, town))
+        return {"failed": shown, "failed_left": len(lost) - len(shown), "questions": []}
     asked = asked_about(town, found, names) if told is not None else ()
     new = [views.message(one) for one in asked if one.id not in (told or ())]
-    return {"failed": [], "questions": new} if new else None
+    return {"failed": [], "failed_left": 0, "questions": new} if new else None
 
 
 def came_to(town: Town, task: Task | None, names: Set[str] | None) -> list[Task] | None:

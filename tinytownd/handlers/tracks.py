@@ -14,9 +14,14 @@ from tinytownd.handlers.registry import Answer, Context, verb
 
 
 @verb("plan.list", "read")
-def list_(ctx: Context) -> dict[str, object]:
-    """All plans, in the order they were made."""
-    return {"plans": views.plans(ctx.town)}
+def list_(
+    ctx: Context, *, limit: int = paging.USUAL, after: str | None = None
+) -> dict[str, object]:
+    """The plans, in the order they were made, page by page."""
+    town = ctx.town
+    plans = list(town.plans.values())
+    found = paging.page(plans, lambda one: views.plan(town, one.id), limit, after or "")
+    return paging.reply("plans", found, len(plans))
 
 
 @verb("plan.status", "read")

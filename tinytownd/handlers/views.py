@@ -17,6 +17,8 @@ from tinytownd.domain.town import Town
 from tinytownd.domain.track import MAIN, TrackedPlan
 
 View = dict[str, object]
+#: So many tasks are named of each who is missing.
+FIRST = 20
 
 
 def iso(ms: int | None) -> str | None:
@@ -111,11 +113,6 @@ def hold(town: Town, one: Agent) -> View | None:
     )
 
 
-def agents(town: Town) -> list[View]:
-    """All agents, in the order they were spawned."""
-    return [agent(town, one) for one in town.agents.values()]
-
-
 def message(one: Message) -> View:
     """A message; `claimed_sender` is what a person said with `--from`."""
     return {
@@ -184,11 +181,6 @@ def plan(town: Town, name: str = MAIN) -> View:
     }
 
 
-def plans(town: Town) -> list[View]:
-    """All plans, in the order they were made."""
-    return [plan(town, name) for name in town.plans]
-
-
 def usual_plan(town: Town) -> str:
     """The plan that is meant where none is named: `main`, or the only one that there is."""
     full = [name for name in town.plans if town.plan_counts(name).total()]
@@ -220,7 +212,7 @@ def asked(town: Town) -> int:
 def missing(town: Town, plan: str | None = None) -> list[View]:
     """Agents and roles that tasks of a plan (None: of any) name and nobody there can stand for.
 
-    `state` is null where nobody of that name or role is on the team.
+    `state` is null where nobody of that name or role is on the team; of the tasks it has the first.
     """
     lost: dict[str, list[str]] = {}
     states: dict[str, str | None] = {}
@@ -233,7 +225,8 @@ def missing(town: Town, plan: str | None = None) -> list[View]:
             if found is None or not found.available:
                 name = who if found is None or who.startswith(ROLE) else found.name
                 name = spelt.setdefault(who.lower(), name)
-                lost.setdefault(name, []).append(one.id)
+                if len(ids := lost.setdefault(name, [])) < FIRST:
+                    ids.append(one.id)
                 states[name] = found.state if found else None
     return [{"name": name, "tasks": ids, "state": states[name]} for name, ids in lost.items()]
 

@@ -15,8 +15,8 @@ from tinytownd import wire
 from tinytownd.domain.agent import Agent
 from tinytownd.domain.change import Change
 from tinytownd.domain.errors import BadInput
+from tinytownd.domain.meta import Meta
 from tinytownd.domain.record import Record
-from tinytownd.domain.town import Meta
 from tinytownd.store import archive, formats, keys
 from tinytownd.store.line import Word, line_of
 from tinytownd.store.replies import Entry, read_script

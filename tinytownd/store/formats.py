@@ -15,9 +15,9 @@ from typing import Any
 from tinytownd.domain.agent import Agent
 from tinytownd.domain.errors import Conflict
 from tinytownd.domain.message import Message, Round
+from tinytownd.domain.meta import Meta
 from tinytownd.domain.record import Record
 from tinytownd.domain.task import Task
-from tinytownd.domain.town import Meta
 from tinytownd.domain.track import MAIN, TrackedPlan
 
 #: The format that this version writes.

@@ -113,7 +113,11 @@ class ServerProcess:
             self._process = None
 
     def _popen(self, lock: int) -> subprocess.Popen[bytes]:
-        """The configuration goes in by standard input: its secret is in no file and not in `ps`."""
+        """The configuration goes in by standard input: its secret is in no file and not in `ps`.
+
+        It is in the pipe before there is a server: one whose daemon died over it would listen on
+        TCP, let everybody in, and hold the data directory.
+        """
         own = self._home.socket.parent == self._home.path
         socket = "../redis.sock" if own else str(self._home.socket)
         config = _CONFIG.format(
@@ -123,11 +127,14 @@ class ServerProcess:
         env = {name: value for name, value in os.environ.items() if not name.startswith("TINYTOWN")}
         if self.log.exists() and self.log.stat().st_size > LOG_BYTES:
             self.log.replace(self.log.with_suffix(".log.1"))
-        with open_private(self.log) as output:
+        reading, writing = os.pipe()  # holds a page at least, many times as much as this
+        with os.fdopen(writing, "wb") as feed:
+            feed.write(config.encode())
+        with os.fdopen(reading, "rb") as told, open_private(self.log) as output:
             self._log_start = output.seek(0, os.SEEK_END)
-            process = subprocess.Popen(
+            return subprocess.Popen(
                 [self.binary, "-"],
-                stdin=subprocess.PIPE,
+                stdin=told,
                 stdout=output,
                 stderr=output,
                 umask=0o077,
@@ -136,13 +143,6 @@ class ServerProcess:
                 pass_fds=[lock],
                 start_new_session=True,
             )
-        with (
-            contextlib.suppress(BrokenPipeError),
-            process.stdin or contextlib.nullcontext() as feed,
-        ):
-            if feed:  # a broken pipe: it ended at once, and its log says why
-                feed.write(config.encode())
-        return process
 
     def _check_files(self) -> None:
         """A data directory that once had an AOF must have it still: an empty town is no answer.

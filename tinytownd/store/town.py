@@ -21,8 +21,9 @@ from redis.exceptions import ResponseError
 from tinytownd import wire
 from tinytownd.domain.change import Change
 from tinytownd.domain.errors import NotFound, TownError, Unavailable
+from tinytownd.domain.meta import Meta
 from tinytownd.domain.policy import Policy
-from tinytownd.domain.town import Meta, Town
+from tinytownd.domain.town import Town
 from tinytownd.redact import encode_error
 from tinytownd.store import formats, keys
 from tinytownd.store.archive import Archive
