@@ -82,6 +82,7 @@ class Batch(Run):
         first = dict(wire.encode_command("message.inbox", {}))
         self.home.post(self.town_id, first, self._agent)
         self.home.reply(self.town_id, first["id"], self._agent)
+        until(self._is_quiet, "the end of that")
         self._entries = []
         for number, one in enumerate(self.asked):
             command = wire.command_id() if number else self.command
