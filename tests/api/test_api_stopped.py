@@ -13,8 +13,9 @@ import pytest
 from tests.api.conftest import Run
 from tests.e2e.test_e2e_outages import External, make_external
 from tests.e2e.town import Home, TownUnderTest, until
+from tinytown_cli import places
 from tinytown_cli.api import Town, Unavailable
-from tinytown_cli.api.connections import Connections
+from tinytown_cli.api.connections import Connections, Following
 
 __all__ = ["make_external"]
 
@@ -125,3 +126,23 @@ def test_a_restart_is_followed(make_home: Make, tmp_path: Path, run: Run) -> Non
         assert town.home.pid not in (0, before)
 
     run(town, talk)
+
+
+async def test_a_daemon_that_is_stopped_just_after_it_was_seen_is_not_started(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    known = places.Endpoint(places.Address("", "redis://127.0.0.1:1", "", ""), 1)
+    seen = iter([known])
+    monkeypatch.setattr(places, "ready_endpoint", lambda: next(seen, None))
+    connections = Connections()
+    starts = []
+
+    async def start() -> places.Endpoint:
+        starts.append(1)
+        return known
+
+    monkeypatch.setattr(connections, "endpoint", start)
+    following = Following(connections)
+    following._met = True
+    assert await following.endpoint() == known
+    assert not starts

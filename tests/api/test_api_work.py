@@ -277,7 +277,8 @@ def test_two_hundred_wait_over_one_connection(town: TownUnderTest, run: Run) -> 
                 group.start_soon(wait, number)
             # All of them wait: nothing else is to be asked before this is answered.
             await api.status()
-            assert (descriptors(), threads()) == before
+            assert descriptors() == before[0]
+            assert threads() <= before[1], "an idle one of an earlier test may have ended"
             assert results == {}
             town.go("go")
         assert set(results.values()) == {"done"}

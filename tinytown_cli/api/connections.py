@@ -294,7 +294,12 @@ class Following:
     async def endpoint(self) -> places.Endpoint:
         """That of a daemon that runs; one that died is brought back, as by `launch.rejoin`."""
         absence = launch.Absence()
-        while self._met and not places.ready_endpoint() and not absence.is_death():
+        while self._met:
+            # What is ready now is taken: asked once more, it might be stopped, and be started.
+            if ready := places.ready_endpoint():
+                return ready
+            if absence.is_death():
+                break
             await self.sleep(_LOOK_SECONDS)
         found = await self._connections.endpoint()
         self._met = True
