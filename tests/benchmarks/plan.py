@@ -23,7 +23,7 @@ from tinytown_cli import client, places
 from tinytown_cli.transport import Link
 from tinytownd import wire
 
-SIZES, SHORT_SIZES = (100, 1_000, 10_000), (100, 500)
+SIZES, SHORT_SIZES = (100, 1_000, 10_000), (100, 1_000)
 AT_ONCE, AGENTS = 8, 16
 #: The needs of each of ten tasks, by number: a fan into a diamond, a chain, a diamond, a chain.
 BLOCK = ((), (0,), (0,), (0,), (1, 2, 3), (4,), (5,), (5,), (6, 7), (8,))
