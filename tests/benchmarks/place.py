@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import compileall
 import contextlib
 import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import tinytown_cli
+import tinytownd
 from tests.e2e.town import CONFIG, Home, TownUnderTest
 from tinytown_cli import client
 
@@ -35,7 +38,12 @@ class Bench:
 
 @contextlib.contextmanager
 def bench(config: str = CONFIG, *, base: Path | None = None) -> Iterator[Bench]:
-    """A fresh home and town with this process in the home's environment; ended afterwards."""
+    """A fresh home and town with this process in the home's environment; ended afterwards.
+
+    The packages are compiled, as an installation has them: an environment may forbid it to Python.
+    """
+    for package in (tinytownd, tinytown_cli):
+        compileall.compile_dir(Path(package.__file__ or "").parent, quiet=1)
     with tempfile.TemporaryDirectory(prefix="bench-", dir=base) as made:
         path = Path(made).resolve()
         home = Home(path / "home", config)
