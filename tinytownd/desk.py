@@ -10,6 +10,7 @@ import asyncio
 import os
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -51,8 +52,6 @@ AGAIN_SECONDS = 0.2
 #: Commands that are written together, at most, and so many characters of arguments: nothing else
 #: happens in the daemon while they are decided.
 TOGETHER, TOGETHER_SIZE = 50, 1024 * 1024
-#: What the archive has of tasks that nobody has asked it for.
-NOTHING: Archived = {}
 
 T = TypeVar("T")
 
@@ -188,19 +187,18 @@ class Desk:
     async def _done(
         self, verb: Verb, command: Command, args: dict[str, Any], known: Archived
     ) -> None:
-        if verb.kind == "write":
-            await self._store.execute(command.entry, self._decided(command, known))
-        elif verb.kind == "prepare":
-            decide: Decision = await self._look(verb, command, args, known)
+        if verb.kind in ("write", "prepare"):
+            decide: Decision = partial(verb.run, **args)
+            if verb.kind == "prepare":
+                decide = await self._look(verb, command, args, known)
             await self._store.execute(
                 command.entry, lambda town: decide(self._context(town, command, known))
             )
+            self._reader.finished(command)
         else:
             data = await self._look(verb, command, args, known)
             reply = wire.encode_reply(command.entry.command, data)
             await self._answer(command, reply, life=READ_SECONDS)
-            return
-        self._reader.finished(command)
 
     def _asked(self, command: Command) -> tuple[Verb, dict[str, Any]]:
         """What a command asks for. Raises `TownError`."""
@@ -209,12 +207,12 @@ class Desk:
         self._refuse_elsewhere(command)
         return verb, args
 
-    def _decided(self, command: Command, known: Archived = NOTHING) -> Decide:
+    def _decided(self, command: Command) -> Decide:
         """What a command decides that needs nothing but the town."""
 
         def decide(town: Town) -> Answer:
             verb, args = self._asked(command)
-            answer: Answer = verb.run(self._context(town, command, known), **args)
+            answer: Answer = verb.run(self._context(town, command, {}), **args)
             return answer
 
         return decide

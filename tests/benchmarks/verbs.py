@@ -3,24 +3,20 @@
 Hot verbs are what agents and scripts call all the time. `task complete` and `task current` are said
 as agents say them: with the credentials of a round that runs, for which a scripted agent waits.
 
-The packages are compiled first, as installers leave them, and no variable of Python's own is set.
+No variable of Python's own is set.
 """
 
 from __future__ import annotations
 
-import compileall
 import contextlib
 import itertools
 import os
 import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 from tests.benchmarks.figures import Figure, interleaved, median, timed
 from tests.benchmarks.place import Bench, bench
 from tests.e2e.town import BIN, lines, until
-from tinytown_cli import client
-from tinytownd import wire
 
 #: Of the hot verbs, and of the others, which are further from their goals' noise.
 TURNS, SHORT_TURNS, OTHER_TURNS, SHORT_OTHER_TURNS = 60, 7, 12, 3
@@ -139,8 +135,6 @@ def hot(verbs: Verbs) -> dict[str, Subject]:
 def measure(short: bool) -> list[Figure]:
     """Each verb beside the floor of the same turns."""
     turns, fewer = (SHORT_TURNS, SHORT_OTHER_TURNS) if short else (TURNS, OTHER_TURNS)
-    for package in (client, wire):
-        compileall.compile_dir(Path(str(package.__file__)).parent, quiet=2)
     with bench() as one:
         for name in ("worker", "paused", "quiet"):
             one.send("agent.spawn", name=name, cli="scripted")

@@ -125,11 +125,3 @@ async def set_user(client: Client, command: list[str]) -> bool:
         log.warning("redis.no_users", user=command[2], error=str(error), fix="tt doctor")
         return False
     return True
-
-
-async def drop_user(client: Client, user: str) -> None:
-    """Takes a user away, and closes its connections. Raises what says that Redis is away."""
-    try:
-        await client.execute_command("ACL", "DELUSER", user)
-    except ResponseError as error:
-        log.warning("redis.user_stays", user=user, error=str(error))

@@ -95,5 +95,5 @@ def _writes(town: str, change: Change) -> Iterator[list[str]]:
             put[keys.records_key(town, kind)] += record_id, dump(record)
     for command, tables in (("HSET", put), ("HDEL", gone)):
         for key, fields in tables.items():
-            for at in range(0, len(fields), MAX_WORDS):
-                yield [command, key, *fields[at : at + MAX_WORDS]]
+            for some in archive.batches(fields, MAX_WORDS):
+                yield [command, key, *some]
