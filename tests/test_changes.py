@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,32 @@ def test_a_worktree_is_a_repository(
     begun = base(tree)
     (tree / "app.py").write_text("two\n")
     assert "-one\n+two" in changes.since(tree, begun)
+
+
+def _same_second(repository: Path) -> bool:
+    """Whether a file was changed, and not its size, in the second in which it was added."""
+    git(repository, "add", "app.py")
+    added = (repository / "app.py").stat()
+    (repository / "app.py").write_text("two\n")
+    changed = (repository / "app.py").stat()
+    return int(added.st_ctime) == int(changed.st_ctime) == int(added.st_mtime)
+
+
+def test_a_change_in_the_second_of_the_commit_is_seen(repository: Path) -> None:
+    begun = base(repository)
+    app = repository / "app.py"
+    until = time.monotonic() + 10
+    while True:
+        app.write_text("one\n")
+        if _same_second(repository):
+            break
+        assert time.monotonic() < until
+    second = int(app.stat().st_mtime)
+    index = repository / ".git" / "index"
+    os.utime(index, (second, second))  # as it was written: git looks closer at what is as new
+    while int(time.time()) <= second:
+        assert time.monotonic() < until
+    assert "-one\n+two" in changes.since(repository, begun)
 
 
 def test_it_is_cut(repository: Path) -> None:

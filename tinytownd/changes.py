@@ -65,7 +65,8 @@ def _scratch(
     text = f"[core]\n\trepositoryformatversion = {version}\n\tbare = false\n{extension}"
     (scratch / "config").write_text(text)
     if index.is_file():
-        shutil.copyfile(index, scratch / "index")
+        # With its times: git compares the content of files that are as new as its index.
+        shutil.copy2(index, scratch / "index")
     top = _git(directory, "rev-parse", "--show-toplevel").rstrip("\n")
     return {
         "GIT_DIR": str(scratch),
