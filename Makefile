@@ -103,7 +103,7 @@ bench: $(VENV)/.dev ## Every figure of docs/performance.md; ROWS='wake rate' for
 	$(BIN)/python -m tests.benchmarks $(ROWS) $(OPTIONS)
 
 bench-short: $(VENV)/.dev ## The same in a few minutes: fails where a ratio is off by a factor of two
-	$(BIN)/python -m tests.benchmarks $(ROWS) --short
+	$(BIN)/python -m tests.benchmarks $(ROWS) --short $(OPTIONS)
 
 bench-compare: $(VENV)/.dev ## The same on another revision, BASE=rev, and on this tree, side by side
 	$(BIN)/python -m tests.benchmarks.compare \

@@ -4,7 +4,8 @@
 
 `--record` keeps the figures in recorded.json and in the table of docs/performance.md. `--short`
 measures less and fails where a ratio is off by a factor of two, three times in a row: from its goal
-or, where that was missed when the figures were recorded, from what it was then.
+or, where that was missed when short figures were recorded (`--short --record`), from what it was
+then.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ from typing import Any
 from tests.benchmarks.figures import OFF, Figure
 from tests.benchmarks.rows import ROWS, run
 
-RECORDED = Path(__file__).with_name("recorded.json")
+RECORDED, RECORDED_SHORT = (
+    Path(__file__).with_name(name) for name in ("recorded.json", "recorded-short.json")
+)
 PAGE = Path(__file__).parents[2] / "docs" / "performance.md"
 #: Between these lines of the page stands what was recorded.
 MARKS = ("<!-- figures: written by make bench OPTIONS=--record -->", "<!-- end of figures -->")
@@ -75,9 +78,9 @@ def _memory() -> int:
     return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30)
 
 
-def recorded() -> dict[str, Any]:
-    """What docs/performance.md shows: the machine, and each row's figures."""
-    found: dict[str, Any] = json.loads(RECORDED.read_text()) if RECORDED.exists() else {"rows": {}}
+def recorded(file: Path = RECORDED) -> dict[str, Any]:
+    """What docs/performance.md shows, or short figures: the machine, and each row's figures."""
+    found: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {"rows": {}}
     found["rows"] = {
         row: [Figure.from_json(one) for one in figures] for row, figures in found["rows"].items()
     }
@@ -150,11 +153,10 @@ def main() -> int:
     unknown = set(told.rows) - set(ROWS)
     if unknown:
         parser.error(f"there is no row {', '.join(sorted(unknown))}")
-    if told.short and told.record:
-        parser.error("short figures are not recorded")
-    known = recorded()
+    file = RECORDED_SHORT if told.short else RECORDED
+    known = recorded(file)
     found, failed = measure(told.rows or ROWS, short=told.short)
-    if told.short:
+    if told.short and not told.record:
         for row in found:
             found[row], wrong = steady(row, found[row], known["rows"])
             failed += wrong
@@ -162,7 +164,8 @@ def main() -> int:
     if told.json:
         keep(found, told.json, {})
     if told.record:
-        keep(found, RECORDED, known)
+        keep(found, file, known)
+    if told.record and not told.short:
         PAGE.write_text(page(PAGE.read_text(), recorded()))
     for line in failed:
         print(f"FAILED {line}", file=sys.stderr)
