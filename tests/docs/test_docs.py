@@ -29,7 +29,7 @@ from tinytownd.settings import KEYS, Key
 from tinytownd.supervisor import prompt
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
+PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 SHARED = {"--town", "--json"}
 
 
@@ -37,7 +37,9 @@ def page(name: str) -> str:
     return (ROOT / "docs" / name).read_text(encoding="utf-8")
 
 
-COMMANDS, RUNTIMES, CONFIGURATION = map(page, ("commands.md", "runtimes.md", "configuration.md"))
+COMMANDS, JSON, RUNTIMES, CONFIGURATION = map(
+    page, ("commands.md", "json.md", "runtimes.md", "configuration.md")
+)
 
 
 def sections(text: str, level: int) -> dict[str, str]:
@@ -80,13 +82,27 @@ def walk() -> dict[str, Any]:
 
 
 TREE = walk()
-TOLD = {name: text for name, text in sections(COMMANDS, 3).items() if name.startswith("tt ")}
+TOLD = {
+    title: text
+    for file in (ROOT / "docs" / "commands").glob("*.md")
+    for title, text in sections(file.read_text(encoding="utf-8"), 1).items()
+}
+
+
+def file_of(name: str) -> str:
+    """The page of a command, as `commands.md` links to it."""
+    return f"commands/{name.removeprefix('tt ').replace(' ', '-')}.md"
 
 
 def own_options(command: Any) -> dict[str, Any]:
     """An option's last spelling → the option, without those that every command has."""
     options = [one for one in command.params if one.param_type_name == "option"]
     return {one.opts[-1]: one for one in options if one.opts[-1] not in SHARED}
+
+
+def about(command: Any) -> str:
+    """The first line of a command's help."""
+    return str(command.help or "").split("\n", 1)[0]
 
 
 def usage(name: str, command: Any) -> str:
@@ -102,20 +118,33 @@ def usage(name: str, command: Any) -> str:
     return " ".join(parts)
 
 
-def test_every_command_has_its_section_and_no_other() -> None:
-    assert list(TOLD) == list(dict.fromkeys(TOLD))
+def test_every_command_has_its_page_and_no_other() -> None:
     assert set(TOLD) == set(TREE)
+    pages = {f"commands/{file.name}" for file in (ROOT / "docs" / "commands").iterdir()}
+    assert pages == {file_of(name) for name in TREE}
+
+
+def test_the_list_has_every_command_with_the_first_line_of_its_help() -> None:
+    listed = [row for row in rows(COMMANDS) if row[0].startswith("[`tt ")]
+    expected = {f"[`{name}`]({file_of(name)})": about(one) for name, one in TREE.items()}
+    assert dict(listed) == expected
+    assert len(listed) == len(expected)
 
 
 @pytest.mark.parametrize("name", TREE)
-def test_a_section_shows_how_the_command_is_typed(name: str) -> None:
+def test_a_page_begins_with_the_first_line_of_the_help(name: str) -> None:
+    assert TOLD[name].split("\n")[1] == about(TREE[name])
+
+
+@pytest.mark.parametrize("name", TREE)
+def test_a_page_shows_how_the_command_is_typed(name: str) -> None:
     shown = re.search(r"^    (tt .*\n(?:     +\S.*\n)*)", TOLD[name], flags=re.MULTILINE)
     assert shown is not None
     assert " ".join(shown[1].split()) == usage(name, TREE[name])
 
 
 @pytest.mark.parametrize("name", TREE)
-def test_a_section_has_every_option_and_no_other(name: str) -> None:
+def test_a_page_has_every_option_and_no_other(name: str) -> None:
     told = [
         word
         for row in rows(TOLD[name])
@@ -180,7 +209,7 @@ def test_the_client_is_tested_with_the_published_shapes() -> None:
 
 @pytest.mark.parametrize("title", SHAPES)
 def test_a_shape_is_told_field_by_field(title: str) -> None:
-    assert names(sections(COMMANDS, 3)[title]) == list(SHAPES[title])
+    assert names(sections(JSON, 2)[title]) == list(SHAPES[title])
 
 
 def test_every_event_of_the_protocol_has_its_sentence() -> None:
