@@ -23,7 +23,7 @@ from tests.e2e.town import Home
 from tinytown_cli.places import Address
 from tinytown_cli.transport import Link
 from tinytownd.domain.policy import History
-from tinytownd.store import keys
+from tinytownd.store import keys, sync
 from tinytownd.store.binary import find_binary
 
 TURNS, SHORT_TURNS = 15, 3
@@ -123,8 +123,13 @@ def _with_tasks(turns: int, count: int, state: str) -> tuple[float, float, float
         _stop(one)
         add_tasks(one.home, one.id, count, state)
         starts = Starts(one.home)
-        first = starts.daemon(lambda: state == "pending" or at_hand(one) <= KEPT)
+        first = starts.daemon(lambda: state == "pending" or settled(one))
         return first, *starts.both(turns)
+
+
+def settled(one: Bench) -> bool:
+    """Whether what is over was put away, and the server's files were written anew after that."""
+    return at_hand(one) <= KEPT and not sync.outgrown(sync.sizes(one.home.path / "data"))
 
 
 def at_hand(one: Bench) -> int:

@@ -28,7 +28,7 @@ from tests.store.broken import (
 from tests.store.steps import until
 from tinytownd.domain.errors import Unavailable
 from tinytownd.home import Home
-from tinytownd.store import aof
+from tinytownd.store import aof, sync
 from tinytownd.store.client import connect
 from tinytownd.store.server import EmbeddedServer
 from tinytownd.store.sync import keep_synced
@@ -210,7 +210,7 @@ LOSSES: dict[str, Callable[[Home], object]] = {
 async def test_what_was_safe_and_is_gone_is_refused(
     written: Written, broken: Home, loss: str
 ) -> None:
-    syncing = asyncio.create_task(keep_synced(broken.data))
+    syncing = asyncio.create_task(keep_synced(broken.data, never))
 
     async def marked() -> bool:
         return read_mark(broken.data) == {INCREMENT: len(written.data), BASE: 0}
@@ -276,7 +276,7 @@ async def test_killed_while_the_files_are_rewritten(written: Written, broken: Ho
         server = EmbeddedServer(broken, BINARY)
         await server.start()
         client = connect(server.endpoint("daemon"))
-        syncing = asyncio.create_task(keep_synced(broken.data))
+        syncing = asyncio.create_task(keep_synced(broken.data, never))
         await client.config_set("rdb-key-save-delay", 20_000 * (round_ % 3))
         await client.bgrewriteaof()
         await client.set(f"meanwhile {round_}", round_)
@@ -292,6 +292,51 @@ async def test_killed_while_the_files_are_rewritten(written: Written, broken: Ho
         assert await numbers(client) == TRANSACTIONS
         assert [await client.get(f"meanwhile {n}") for n in range(6)] == [*"012345"]
     assert not list(broken.data.glob("temp-*"))
+
+
+async def test_what_outgrows_its_base_is_written_anew(
+    broken: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sync, "APPENDED", 100_000)
+    server = EmbeddedServer(broken, BINARY)
+    await server.start()
+    client = connect(server.endpoint("daemon"))
+    keeping = asyncio.create_task(server.keep())
+    for number in range(200):
+        await client.set("again and again", f"{number} {'x' * 1_000}")
+    (first,) = aof.folder(broken.data).glob("*.incr.aof")
+
+    async def gone() -> bool:
+        return not first.exists()
+
+    await until(gone)
+    assert not sync.outgrown(sync.sizes(broken.data))
+    keeping.cancel()
+    await client.aclose()
+    await server.stop()
+    async with opened(broken) as client:
+        assert await numbers(client) == TRANSACTIONS
+        assert str(await client.get("again and again")).startswith("199 ")
+
+
+@pytest.mark.parametrize(
+    ("base", "appended", "outgrown"),
+    [(0, sync.APPENDED, False), (0, sync.APPENDED + 1, True), (2**30, 2**30, False)],
+)
+def test_only_what_is_more_than_its_base_is_too_much(
+    base: int, appended: int, outgrown: bool
+) -> None:
+    files = {
+        Path("x.2.base.aof"): base,
+        Path("x.1.incr.aof"): 1,
+        Path("x.2.incr.aof"): appended - 1,
+    }
+    assert sync.outgrown(files) is outgrown
+
+
+async def never() -> None:
+    """They are not asked to."""
+    raise AssertionError("the files are small")
 
 
 async def rewritten(client: object) -> bool:

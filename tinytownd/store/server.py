@@ -194,7 +194,17 @@ class EmbeddedServer:
 
     async def keep(self) -> None:
         """Has what it writes reach the disk."""
-        await keep_synced(self._home.data)
+        await keep_synced(self._home.data, self._rewrite)
+
+    async def _rewrite(self) -> None:
+        """Has it write its state in place of all that led there, beside its work."""
+        client = connect(self.endpoint("daemon"))
+        try:
+            await client.bgrewriteaof()
+        except (RedisError, OSError) as error:
+            log.warning("redis.not_rewritten", error=str(error))
+        finally:
+            await client.aclose()
 
     async def _probe(self) -> State:
         client = connect(self.endpoint("daemon"))

@@ -10,6 +10,10 @@ pages back after that, vm.dirty_expire_centisecs).
 
 How much has reached the disk is written beside the files: what is shorter at the next start has
 lost something that was safe, see store/aof.py.
+
+What was appended is replayed at every start. Once that is more than the state it began with, the
+server is asked to write its state anew; its own rule (`auto-aof-rewrite-percentage`) counts only
+from its last start, and from 64 MiB on.
 """
 
 from __future__ import annotations
@@ -17,6 +21,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 import structlog
@@ -28,37 +33,55 @@ from tinytownd.store.synced import mark_path, sync
 log = structlog.get_logger(__name__)
 #: How far the disk may be behind, in seconds.
 SYNC_SECONDS = 1.0
+#: Bytes that may be appended before it is asked whether they are more than what they began with.
+APPENDED = 16 * 2**20
+#: Seconds between two requests to write everything anew: one may take a while, or fail.
+REWRITE_SECONDS = 60.0
 
 
-async def keep_synced(data: Path) -> None:
-    """Syncs the append-only files in a server's data directory until cancelled."""
+async def keep_synced(data: Path, rewrite: Callable[[], Awaitable[None]]) -> None:
+    """Syncs the append-only files in a server's data directory until cancelled.
+
+    `rewrite` asks the server to write them anew, when they have grown too long.
+    """
     seen: dict[Path, int] = {}
+    asked = -REWRITE_SECONDS
     while True:
         await asyncio.sleep(SYNC_SECONDS)
-        sizes = _sizes(data)
-        grown = [file for file, size in sizes.items() if seen.get(file) != size]
+        found = sizes(data)
+        grown = [file for file, size in found.items() if seen.get(file) != size]
         if not grown:
             continue
         try:
             await asyncio.to_thread(sync, grown)
-            await asyncio.to_thread(_mark, data, sizes)
+            await asyncio.to_thread(_mark, data, found)
         except OSError as error:
             log.warning("redis.not_synced", error=str(error))
         else:
-            seen = sizes
+            seen = found
+        now = asyncio.get_running_loop().time()
+        if outgrown(found) and now - asked >= REWRITE_SECONDS:
+            asked = now
+            await rewrite()
 
 
-def _sizes(data: Path) -> dict[Path, int]:
+def outgrown(files: Mapping[Path, int]) -> bool:
+    """Whether more bytes were appended to the files' base than the base itself is."""
+    appended = sum(size for file, size in files.items() if file.name.endswith(".incr.aof"))
+    return appended > max(APPENDED, sum(files.values()) - appended)
+
+
+def sizes(data: Path) -> dict[Path, int]:
     """The append-only files and their sizes; one may go while we look."""
-    sizes: dict[Path, int] = {}
+    found: dict[Path, int] = {}
     for file in (data / "appendonlydir").glob("*.aof"):
         try:
-            sizes[file] = file.stat().st_size
+            found[file] = file.stat().st_size
         except FileNotFoundError:
             continue
-    return sizes
+    return found
 
 
-def _mark(data: Path, sizes: dict[Path, int]) -> None:
+def _mark(data: Path, found: dict[Path, int]) -> None:
     with contextlib.suppress(TownError):  # a full disk; what the mark says remains true
-        write_atomic(mark_path(data), json.dumps({file.name: n for file, n in sizes.items()}))
+        write_atomic(mark_path(data), json.dumps({file.name: n for file, n in found.items()}))
