@@ -1,20 +1,17 @@
-"""The daemon and the machine: `daemon …` and `doctor`."""
+"""The daemon: `daemon …`."""
 
 from __future__ import annotations
 
-import json
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from typing import Annotated
 
 import typer
 
-from tinytown_cli import client, launch, output, places
+from tinytown_cli import client, launch, managers, output, places
 from tinytown_cli.command import group, verb
-from tinytownd.domain.errors import OK, WORK_FAILED, TimedOut, Unavailable
+from tinytownd.domain.errors import TimedOut, Unavailable
 
 daemon = group(
     "daemon", "Look at the daemon, stop it, restart it.", "tt daemon status\ntt daemon restart"
@@ -51,9 +48,10 @@ def stop(
     if kill and not pid and (places.home() / "daemon.lock").exists():
         # Rounds and the server outlive a daemon that died: another one knows how to end them.
         pid = launch.ensure().pid
+    rounds = end(pid, kill=kill) if pid else []
+    _stop_service()
     if not pid:
         return output.show({"rounds": []}, ["No daemon runs"])
-    rounds = _stop(pid, kill=kill)
     return output.show({"rounds": rounds}, _stopped(pid, rounds, kill))
 
 
@@ -62,12 +60,26 @@ def restart() -> None:
     """Stop the daemon and start it again; rounds that run go on."""
     client.for_people()
     pid = places.daemon_pid()
-    rounds = _stop(pid, kill=False) if pid else []
+    rounds = end(pid, kill=False) if pid else []
+    _stop_service()
     new = launch.ensure().pid
     output.show({"pid": new, "rounds": rounds}, [f"tinytownd runs anew (pid {new})"])
 
 
-def _stop(pid: int, *, kill: bool) -> list[client.Data]:
+def _stop_service() -> None:
+    """Makes sure that the service manager does not bring back what was stopped."""
+    service = managers.installed(places.home())
+    command = service.stop() if service else None
+    if command is None:
+        return
+    try:
+        managers.call(command)
+    except Unavailable as error:
+        output.note(f"{error.message}: the service may start the daemon again")
+
+
+def end(pid: int, *, kill: bool) -> list[client.Data]:
+    """Stops the daemon; the rounds that go on, or were ended with `kill`."""
     rounds: list[client.Data] = []
     try:
         rounds = client.home("daemon.stop", kill=kill)["rounds"]
@@ -85,30 +97,3 @@ def _stopped(pid: int, rounds: list[client.Data], kill: bool) -> Iterator[str]:
     for one in rounds:
         what = "was ended" if kill else f"goes on (pid {one['pid']})"
         yield f"  round {one['round']} of {one['agent']} in {one['town']} {what}"
-
-
-@verb("doctor", example="tt doctor")
-def doctor() -> None:
-    """Say what is missing on this machine, and how to get it."""
-    done = subprocess.run(
-        [sys.executable, "-P", "-m", "tinytownd.doctor", "--json"],
-        stdout=subprocess.PIPE,
-        check=False,
-    )
-    try:
-        checks = json.loads(done.stdout)
-    except ValueError:
-        raise Unavailable(f"the doctor said nothing (exit code {done.returncode})") from None
-    output.show(checks, _checks(checks))
-    failed = any(not check["ok"] and check.get("required", True) for check in checks)
-    raise typer.Exit(WORK_FAILED if failed else OK)
-
-
-def _checks(checks: list[client.Data]) -> Iterator[str]:
-    for check in checks:
-        required = check.get("required", True)
-        mark = "ok" if check["ok"] else "missing" if required else "optional"
-        style = "green" if check["ok"] else "red" if required else "yellow"
-        fix = f" ({check['fix']})" if check["fix"] and not check["ok"] else ""
-        told = output.clean(f"{check['check']}: {check['detail']}{fix}")
-        yield f"{output.paint(f'{mark:<9}', style)}{told}"

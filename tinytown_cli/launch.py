@@ -9,9 +9,13 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tinytown_cli import output, places, transport
 from tinytownd.domain.errors import BAD_INPUT, BadInput, TownError, Unavailable
+
+if TYPE_CHECKING:
+    from tinytown_cli.managers import Manager
 
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
@@ -19,11 +23,14 @@ STOP_SECONDS = 30.0
 RESTART_SECONDS = 10.0
 _LOOK_SECONDS = 0.02
 _GIVE_WAY_SECONDS = 10.0
+_APPEAR_SECONDS = 1.0
 _START_LOG_BYTES = 1024 * 1024
 # What an agent's process knows of its round must not reach a daemon started from it.
 _PRIVATE = (
     *("TINYTOWN_TOWN", "TINYTOWN_AGENT", "TINYTOWN_TASK"),
     *("TINYTOWN_ROUND", "TINYTOWN_CREDENTIALS"),
+    # Another service's, where we run in one: our daemon must not answer for it.
+    *("NOTIFY_SOCKET", "WATCHDOG_"),
 )
 
 
@@ -74,20 +81,25 @@ class Absence:
 
 def _start(tell: Callable[[str], None]) -> places.Endpoint:
     """Of two that start a daemon at once, one daemon gives way: both wait for the other."""
+    from tinytown_cli import managers  # noqa: PLC0415  # only who has no daemon asks for one
+
     deadline = time.monotonic() + START_SECONDS
     child: subprocess.Popen[bytes] | None = None
     offset, killed = 0, False
+    service, by = managers.installed(places.home()), ""
     while time.monotonic() < deadline:
         endpoint = places.ready_endpoint()
         if endpoint and _answers(endpoint):
-            if child and endpoint.pid == child.pid:
-                tell(f"started tinytownd (pid {child.pid})")
-                child.returncode = 0  # it outlives us; Python would warn of it
-            elif child:
-                _give_way(child, deadline)
+            if by or (child and endpoint.pid == child.pid):
+                tell(f"started tinytownd (pid {endpoint.pid}{by})")
+            if child:
+                _let_go(child, endpoint.pid, deadline)
             return endpoint
         if child is None and not places.daemon_pid():
-            offset, child = _spawn()
+            if service is not None:
+                by, service = _start_by(service, tell), None
+            else:
+                offset, child = _spawn()
         elif child and (code := child.poll()):
             if code > 0 or killed:
                 raise _failure(code, offset)
@@ -100,8 +112,32 @@ def _start(tell: Callable[[str], None]) -> places.Endpoint:
     )
 
 
-def _give_way(child: subprocess.Popen[bytes], deadline: float) -> None:
-    """Waits for our daemon's end, since another was first: late, it could outlive a `stop`."""
+def _start_by(service: Manager, tell: Callable[[str], None]) -> str:
+    """Has the service manager start the daemon; by whom, or "" and a note."""
+    from tinytown_cli import managers  # noqa: PLC0415  # as above
+
+    deadline = time.monotonic() + RESTART_SECONDS
+    try:
+        while time.monotonic() < deadline:
+            # Again, since one that is about to end counts as started.
+            managers.call(service.start(), START_SECONDS)
+            look_until = time.monotonic() + _APPEAR_SECONDS
+            while time.monotonic() < look_until:
+                if places.daemon_pid():
+                    return f", by {service.name}"
+                time.sleep(_LOOK_SECONDS)
+        why = f"{service.name} started nothing"
+    except Unavailable as error:
+        why = error.message
+    tell(f"{why.rstrip('.')}; starting tinytownd without the service")
+    return ""
+
+
+def _let_go(child: subprocess.Popen[bytes], ready: int, deadline: float) -> None:
+    """Waits for our daemon's end if another was first: late, it could outlive a `stop`."""
+    if child.pid == ready:
+        child.returncode = 0  # it outlives us; Python would warn of it
+        return
     with contextlib.suppress(subprocess.TimeoutExpired):
         child.wait(max(0.0, min(_GIVE_WAY_SECONDS, deadline - time.monotonic())))
 
@@ -145,10 +181,14 @@ def _spawn() -> tuple[int, subprocess.Popen[bytes]]:
             )
     except OSError as error:
         raise BadInput(
-            f"{error.filename or log} cannot be used as the home: {error.strerror}",
+            f"{error.filename or log} cannot be used as the home: {_reason(error)}",
             hint="set TINYTOWN_HOME to a directory of yours",
         ) from None
     return offset, child
+
+
+def _reason(error: OSError) -> str:
+    return "it is no directory" if isinstance(error, FileExistsError) else str(error.strerror)
 
 
 def _answers(endpoint: places.Endpoint) -> bool:
@@ -170,4 +210,5 @@ def _failure(code: int, offset: int) -> TownError:
         reason = said[-1].removeprefix("tinytownd: ") if said else f"exit code {code}"
     if code == BAD_INPUT:
         return BadInput(f"tinytownd does not start: {reason}")
-    return Unavailable(f"tinytownd does not start: {reason}", hint=f"see {_start_log()}")
+    hint = "" if reason.endswith(")") else f"see {_start_log()}"  # it has one of its own
+    return Unavailable(f"tinytownd does not start: {reason}", hint=hint)

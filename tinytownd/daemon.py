@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from tinytownd import __version__
 from tinytownd.config import load_home
 from tinytownd.domain.errors import OK, BadInput, TownError
 from tinytownd.home import DaemonLock, Home
@@ -70,15 +71,13 @@ def read_arguments() -> None:
     if not sys.argv[1:]:
         return
     import argparse  # noqa: PLC0415 -- nearly always there is nothing to read
-    import importlib.metadata  # noqa: PLC0415 -- as above
 
     parser = argparse.ArgumentParser(
         prog="tinytownd",
         description="The daemon of Tinytown, in the foreground; TINYTOWN_HOME names its home "
         "(default: ~/.tt). It needs no arguments: what can be set is in the home's config.toml.",
     )
-    version = importlib.metadata.version("tinytown")
-    parser.add_argument("--version", action="version", version=f"tinytown {version}")
+    parser.add_argument("--version", action="version", version=f"tinytown {__version__}")
     parser.parse_args()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import re
@@ -10,50 +9,32 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-import structlog
-
 from tinytownd.config import Config
 from tinytownd.domain.errors import BadInput, TownError
 from tinytownd.files import read_text, write_atomic
+from tinytownd.login import WANTED, login_environment
 from tinytownd.redact import secret_values
 from tinytownd.runtimes.catalogue import Runtime
+from tinytownd.sdnotify import FROM_MANAGER
 
-log = structlog.get_logger(__name__)
-#: Set by systemd and launchd for what they start: then no login shell has been through.
-SERVICE_MARKS = ("INVOCATION_ID", "XPC_SERVICE_NAME")
-#: How long a login shell may take, in seconds; editors wait as long.
-LOGIN_SECONDS = 10.0
-_MARK = "--tinytown-environment--"
 _LINE = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)=(.*)")
 
 
 def scrubbed(env: Mapping[str, str]) -> dict[str, str]:
-    """The environment without the marks of a round that it may have come from."""
-    return {name: value for name, value in env.items() if not name.startswith("TINYTOWN_")}
+    """The environment without the marks of a round, or of a service, that it may have come from."""
+    return {
+        name: value
+        for name, value in env.items()
+        if not name.startswith("TINYTOWN_") and name not in FROM_MANAGER
+    }
 
 
 async def users_environment(env: Mapping[str, str]) -> dict[str, str]:
-    """What the user's login shell would have, when a service manager started us; else our own."""
-    if not any(mark in env for mark in SERVICE_MARKS):
-        return scrubbed(env)
-    shell = env.get("SHELL") or "/bin/sh"
-    try:
-        process = await asyncio.create_subprocess_exec(
-            *(shell, "-l", "-i", "-c", f"printf '%s\\0' '{_MARK}'; env -0"),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-            env=scrubbed(env),
-            start_new_session=True,
-        )
-        async with asyncio.timeout(LOGIN_SECONDS):
-            output, _ = await process.communicate()
-    except (OSError, TimeoutError) as error:
-        log.warning("environment.login_failed", shell=shell, error=str(error))
-        return scrubbed(env)
-    _, _, told = output.decode(errors="surrogateescape").partition(f"{_MARK}\0")
-    pairs = (line.partition("=") for line in told.split("\0") if "=" in line)
-    return scrubbed({name: value for name, _, value in pairs}) or scrubbed(env)
+    """What the user's login shell would have, where a service file asks for it; else our own."""
+    own = scrubbed(env)
+    if env.get(WANTED) != "1":
+        return own
+    return scrubbed(await login_environment(own) or own)
 
 
 def read_env_file(path: Path) -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 from collections.abc import Iterator
@@ -136,16 +135,3 @@ def test_without_a_daemon_its_status_is_exit_code_3(
     assert "no daemon runs" in tt("daemon", "status", code=3)[1]
     assert tt("daemon", "stop")[0] == "No daemon runs\n"
     assert not empty_home.exists()
-
-
-@pytest.mark.parametrize(
-    ("required", "code", "mark"), [(True, 1, "missing"), (False, 0, "optional")]
-)
-def test_the_doctor_is_a_program_of_its_own(
-    required: bool, code: int, mark: str, daemon_program: Path, tt: Tt
-) -> None:
-    check = {"check": "npm", "ok": False, "detail": "not found", "fix": "apt install npm"}
-    told = json.dumps([{**check, "required": required}])
-    daemon_program.with_name("doctor.py").write_text(f"print({told!r})")
-    assert tt("doctor", code=code)[0] == f"{mark:<9}npm: not found (apt install npm)\n"
-    assert json.loads(tt("doctor", "--json", code=code)[0])[0]["check"] == "npm"
