@@ -252,6 +252,12 @@ def test_a_log_line_tells_no_secret(log: Path) -> None:
     assert (line["url"], line["more"], line["n"]) == ("redis://:***@h", [{"a": "***"}], 1)
 
 
+def test_a_log_line_tells_no_secret_of_the_login_shell(log: Path) -> None:
+    logs.hide_too({"DEPLOY_TOKEN": "another-value"})
+    structlog.get_logger().info("x", text="value-of-token and another-value")
+    assert lines(log)[0]["text"] == "*** and ***"
+
+
 def test_a_traceback_tells_no_secret(log: Path) -> None:
     try:
         raise ValueError("cannot reach redis://:hunter2@h with value-of-token")
@@ -265,5 +271,5 @@ def test_a_traceback_tells_no_secret(log: Path) -> None:
 def test_what_libraries_log_is_in_the_log_without_secrets(log: Path) -> None:
     logging.getLogger("asyncio").error("lost %s", "redis://:hunter2@h")
     (line,) = lines(log)
-    assert (line["event"], line["text"]) == ("python", "lost redis://:***@h")
+    assert (line["event"], line["text"]) == ("python.said", "lost redis://:***@h")
     assert oct(log.stat().st_mode & 0o777) == "0o600"

@@ -1,4 +1,4 @@
-"""What an agent's CLI printed: the files of its rounds, followed while they grow."""
+"""Files that grow: what agents' CLIs print, and the daemon's log."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import BinaryIO
 
 from tinytown_cli import client
-from tinytownd.domain.errors import NotFound
 
 _CHUNK_BYTES = 1024 * 1024
 
@@ -28,9 +27,17 @@ class Tail:
         self._file = None
 
     def read(self) -> str:
-        """What was added since the last call; nothing for a file that is not there (yet)."""
-        if self._file and self._replaced(self._file):
+        """What was added since the last call; nothing for a file that is not there (yet).
+
+        One that was renamed, as a log is that is put aside, is read to its end first.
+        """
+        text = self._next()
+        if not text and self._file and self._replaced(self._file):
             self.close()
+            text = self._next()
+        return text
+
+    def _next(self) -> str:
         try:
             self._file = self._file or self.path.open("rb")
         except FileNotFoundError:
@@ -45,55 +52,6 @@ class Tail:
         return now.st_ino != os.fstat(file.fileno()).st_ino or now.st_size < file.tell()
 
 
-class Transcript:
-    """The rounds of one agent, in order, from the last `latest` of those that are there on."""
-
-    def __init__(self, directory: Path, latest: int) -> None:
-        self._directory = directory
-        known = self._rounds()
-        self._before = known[-latest - 1] if len(known) > latest else -1
-        if latest == 0 and known:
-            self._before = known[-1]
-        self._tails: dict[Path, Tail] = {}
-        self._last: Path | None = None
-
-    def read(self) -> str:
-        """What was printed since the last call, with a line where another file goes on."""
-        return "".join(
-            self._more(self._directory / str(number) / name, number)
-            for number in self._rounds()
-            if number > self._before
-            for name in ("stdout", "stderr")
-        )
-
-    def close(self) -> None:
-        """Closes all files."""
-        for tail in self._tails.values():
-            tail.close()
-
-    def _more(self, path: Path, number: int) -> str:
-        tail = self._tails.setdefault(path, Tail(path))
-        text = tail.read()
-        if not text or path == self._last:
-            return text
-        self._last = path
-        return f"── round {number}, {path.name} ──\n{text}"
-
-    def _rounds(self) -> list[int]:
-        try:
-            return sorted(int(e.name) for e in self._directory.iterdir() if e.name.isdecimal())
-        except (FileNotFoundError, NotADirectoryError):
-            return []
-
-
 def rounds_of(target: client.Target, name: str) -> Path:
     """The directory of an agent's rounds; names are safe in a path (`tinytownd.domain.names`)."""
     return (target.directory or Path()) / ".tt" / "rounds" / name
-
-
-def known_name(target: client.Target, name: str) -> str:
-    """The agent's name as it was spawned. Raises `NotFound` for one that is not there."""
-    for agent in client.send(target, "agent.list", {"name": name})["agents"]:
-        if agent["name"].lower() == name.lower():
-            return str(agent["name"])
-    raise NotFound(f"no agent called '{name}'", hint="tt list")

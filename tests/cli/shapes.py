@@ -187,6 +187,7 @@ REPLIES: dict[str, Any] = {
     "config.set": {"settings": [SETTING]},
     "agent.spawn": {"agent": agent(), "created": True},
     "agent.list": listed("agents", [agent()]),
+    "agent.rounds": {"agent": "developer", "rounds": [ROUND]},
     **{
         f"agent.{change}": {"agent": agent()}
         for change in ("kill", "close", "interrupt", "resume", "restart")
@@ -226,6 +227,7 @@ REPLIES: dict[str, Any] = {
     "town.wait": {"failed": [], "failed_left": 0, "questions": []},
     "task.assign": {"task": task(), "agent": agent()},
     "task.show": {"task": task(), "rounds": [ROUND]},
+    "task.rounds": {"task": task(state="completed"), "rounds": [ROUND]},
     "task.list": listed("tasks", [task()]),
     "task.archived": {"tasks": [task(state="completed")], "next": None},
     "task.current": {"task": None},

@@ -61,6 +61,7 @@ SCENARIOS: dict[str, Scenario] = {
     # Agents
     "agent.spawn": Scenario({"name": "a", "role": "dev"}),
     "agent.list": Scenario(before=A),
+    "agent.rounds": Scenario({"name": "a"}, (*A, TASK)),
     "agent.kill": Scenario({"name": "a"}, (*A, TASK)),
     "agent.close": Scenario({"name": "a"}, A),
     "agent.interrupt": Scenario({"name": "a"}, A[:1]),
@@ -85,6 +86,7 @@ SCENARIOS: dict[str, Scenario] = {
     # Tasks
     "task.assign": Scenario({"agent": "a", "text": "Build it"}, A),
     "task.show": Scenario(ONE, (*A, TASK)),
+    "task.rounds": Scenario(ONE, (*A, TASK)),
     "task.list": Scenario(before=(*A, TASK)),
     "task.archived": Scenario(before=(*A, TASK, DONE, ARCHIVED)),
     "task.current": Scenario({"agent": "a"}, (*A, TASK)),
