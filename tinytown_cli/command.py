@@ -93,6 +93,7 @@ def _shared_options() -> list[TyperOption]:
             default=False,
             help="Print JSON.",
             expose_value=False,
+            is_eager=True,  # what another option prints, it prints so
             callback=as_json,
         ),
     ]
@@ -184,18 +185,19 @@ def text_or_file(value: str | None, what: str) -> str | None:
     try:
         return _checked(path.read_bytes(), what)
     except OSError as error:
-        raise BadInput(f"{path} cannot be read: {error.strerror}") from None
+        hint = "after @ comes the name of a file"
+        raise BadInput(f"{path} cannot be read: {error.strerror}", hint=hint) from None
 
 
 def _checked(raw: bytes, what: str) -> str:
     if len(raw) > MAX_TEXT_BYTES:
         raise BadInput(f"the {what} is longer than 1 MiB", hint="name a file in it instead")
     if b"\0" in raw:
-        raise BadInput(f"the {what} has a NUL character in it")
+        raise BadInput(f"the {what} has a NUL character in it", hint="texts are plain UTF-8")
     try:
         decoded = raw.decode()
     except UnicodeDecodeError:
-        raise BadInput(f"the {what} is not UTF-8") from None
+        raise BadInput(f"the {what} is not UTF-8", hint="texts are plain UTF-8") from None
     if not decoded.strip():
-        raise BadInput(f"the {what} is empty")
+        raise BadInput(f"the {what} is empty", hint="say what it is about")
     return decoded

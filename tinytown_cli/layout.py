@@ -36,7 +36,7 @@ def _agent_row(agent: client.Data, deep: bool) -> list[object]:
         rounds = f"{agent['rounds_since_start']}/{agent['max_rounds']}"
     label = f"{agent['name']} ({agent['nickname']})" if agent["nickname"] else agent["name"]
     front = [label, agent["state"], agent["cli"], agent["role"] or "-"]
-    return [*front, rounds, output.age(agent["since"]), *more, doing]
+    return [*front, rounds, output.ago(agent["since"]), *more, doing]
 
 
 def task_table(tasks: list[client.Data]) -> Iterator[str]:
@@ -44,14 +44,14 @@ def task_table(tasks: list[client.Data]) -> Iterator[str]:
     if not tasks:
         yield 'No tasks. Try: tt assign developer "…", or tt plan --init'
         return
-    headers = ("id", "state", "agent", "priority", "age", "task")
+    headers = ("id", "state", "agent", "priority", "created", "task")
     rows = [
         (
             t["id"],
             t["state"],
             owner(t) or "-",
             t["priority"],
-            output.age(t["created_at"]),
+            output.ago(t["created_at"]),
             gist(t),
         )
         for t in tasks

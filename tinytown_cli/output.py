@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from typing import NoReturn
 
+    from tinytown_cli.pager import Pages
     from tinytownd.domain.errors import TownError
 
 # ECMA-48, select graphic rendition.
@@ -30,18 +31,49 @@ _STATE_STYLES = {
     **dict.fromkeys(("cancelled", "cold", "stopped"), "dim"),
 }
 # Control characters in other people's text could rewrite the terminal; newline and tab may stay.
-_CONTROLS = dict.fromkeys([*range(9), *range(11, 32), *range(127, 160)], "\ufffd")
+# Those of the writing direction could show it in another order than it has (CVE-2021-42574).
+_CONTROLS = dict.fromkeys(
+    [*range(9), *range(11, 32), *range(127, 160), *range(0x202A, 0x202F), *range(0x2066, 0x206A)],
+    "\ufffd",
+)
+#: What takes a passing line of standard error away before another is written; see `spinner`.
+wipe = ""
+#: Whether lines are drawn in place, so that no passing ones may come between; see `screen`.
+live = False
 _AGE_UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"))
 
 
-def show(data: object, lines: Iterable[str]) -> None:
-    """Prints `data` as JSON where that was asked for, else the lines (made only then)."""
+def show(data: object, lines: Iterable[str], *, long: bool = False) -> None:
+    """Prints `data` as JSON where that was asked for, else the lines (made only then).
+
+    `long` is what may be higher than the terminal: a pager shows it then.
+    """
     if chosen.json:
         ascii_only = (sys.stdout.encoding or "").lower().replace("-", "") != "utf8"
         write(indented(data, ascii_only=ascii_only))
-    else:
+        return
+    with paged(wanted=long):
         for line in lines:
             write(line)
+
+
+class _Unpaged:
+    """Everything is printed as it comes."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
+def paged(*, wanted: bool = True) -> _Unpaged | Pages:
+    """A context: what is printed there goes to a pager, if it is higher than the terminal."""
+    if not wanted or chosen.json or not on_terminal() or by_agent():
+        return _Unpaged()
+    from tinytown_cli import pager  # noqa: PLC0415  # as at the top
+
+    return pager.Pages()
 
 
 def json_line(data: object) -> None:
@@ -76,7 +108,7 @@ def _reader_gone() -> NoReturn:
 
 def note(text: str) -> None:
     """A line beside the result, on standard error."""
-    print(clean(text), file=sys.stderr, flush=True)
+    print(wipe + clean(text), file=sys.stderr, flush=True)
 
 
 def more(left: int, way: str = "--all") -> None:
@@ -100,7 +132,7 @@ def error(message: str, hint: str = "") -> None:
 
 def unusable(problem: OSError) -> None:
     """A file, a directory or standard output that does not do what was asked of it."""
-    error(f"{problem.filename or 'this'} cannot be used: {problem.strerror or problem}")
+    error(f"{problem.filename or 'the output'} cannot be used: {problem.strerror or problem}")
 
 
 def town_error(problem: TownError) -> None:
@@ -129,6 +161,11 @@ def on_terminal() -> bool:
     return sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
 
 
+def by_agent() -> bool:
+    """Whether an agent runs us: some have a terminal for what they run, and nobody at it."""
+    return "TINYTOWN_CREDENTIALS" in os.environ
+
+
 def paint(text: str, style: str) -> str:
     """The text in a style, where colours are seen and wanted (https://no-color.org)."""
     if not text or not style or not on_terminal() or os.environ.get("NO_COLOR"):
@@ -145,34 +182,48 @@ def columns(text: str) -> int:
     """How many columns of a terminal the text takes."""
     if text.isascii():
         return len(text)
-    import unicodedata  # noqa: PLC0415  # as at the top
+    from tinytown_cli import cells  # noqa: PLC0415  # as at the top
 
-    wide = sum(unicodedata.east_asian_width(char) in "WF" for char in text)
-    return len(text) + wide - sum(unicodedata.combining(char) > 0 for char in text)
+    return cells.columns(text)
 
 
 def fit(text: str, width: int) -> str:
     """The text cut to so many columns, with an ellipsis where something is missing."""
-    if columns(text) <= width:
-        return text
-    text = text[: max(width, 0)]
-    while text and columns(text) > width - 1:
-        text = text[:-1]
-    return text + "…" if width > 0 else ""
+    if text.isascii():
+        return text if len(text) <= width else text[: width - 1] + "…" if width > 0 else ""
+    from tinytown_cli import cells  # noqa: PLC0415  # as at the top
+
+    return cells.fit(text, width)
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[str]:
-    """Aligned lines under dim headers; on a terminal the last column is cut to the width."""
+    """Aligned lines under dim headers; on a terminal they are made to fit its width."""
     cells = [[first_line("" if cell is None else cell) for cell in row] for row in rows]
     widths = [max(map(columns, column)) for column in zip(headers, *cells, strict=True)]
     if on_terminal():
         import shutil  # noqa: PLC0415  # as at the top
 
-        taken = sum(widths[:-1]) + 2 * (len(widths) - 1)
-        widths[-1] = max(shutil.get_terminal_size().columns - taken, 12)
+        widths = narrowed(widths, shutil.get_terminal_size().columns)
     yield paint(_row(headers, widths), "dim")
     for row in cells:
         yield _row(row, widths, state=headers.index("state") if "state" in headers else -1)
+
+
+def narrowed(widths: Sequence[int], room: int) -> list[int]:
+    """Widths of columns for a terminal of so many: the last gives way, then whichever is widest.
+
+    The first stays, which is a name to type again; so do a few letters of each.
+    """
+    fitting = list(widths)
+    over = sum(widths) + 2 * (len(widths) - 1) - room
+    for least, places in ((12, range(len(widths) - 1, len(widths))), (8, range(1, len(widths)))):
+        while over > 0 and places:
+            widest = max(places, key=fitting.__getitem__)
+            if fitting[widest] <= least:
+                break
+            fitting[widest] -= 1
+            over -= 1
+    return fitting
 
 
 def _row(cells: Sequence[str], widths: Sequence[int], state: int = -1) -> str:
@@ -180,8 +231,18 @@ def _row(cells: Sequence[str], widths: Sequence[int], state: int = -1) -> str:
     for place, (cell, width) in enumerate(zip(cells, widths, strict=True)):
         text = fit(cell, width)
         gap = " " * (width - columns(text)) if place < len(cells) - 1 else ""
-        done.append((paint_state(text) if place == state else text) + gap)
+        text = apart(text)
+        done.append((paint_state(cell, text) if place == state else text) + gap)
     return "  ".join(done).rstrip()
+
+
+def apart(text: str) -> str:
+    """The text so that, on a terminal, right-to-left writing in it moves nothing beside it."""
+    if text.isascii() or not on_terminal():
+        return text
+    from tinytown_cli import cells  # noqa: PLC0415  # as at the top
+
+    return cells.isolated(text)
 
 
 def moment(value: object) -> datetime.datetime | None:
@@ -207,6 +268,12 @@ def age(value: object) -> str:
     """How long ago a time of the protocol was; nothing where there is none."""
     then = moment(value)
     return duration(time.time() - then.timestamp()) if then else ""
+
+
+def ago(value: object) -> str:
+    """The same as people say it: `4 min ago`."""
+    told = age(value)
+    return f"{told} ago" if told else ""
 
 
 def clock(value: object) -> str:
