@@ -14,8 +14,8 @@ STORE_TESTS = $(wildcard tests/store)
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help .venv demo check check-format check-lint check-types check-imports check-code \
-	test test-store-redis7 test-real fuzz torture torture-short soak patterns bench bench-short bench-compare \
-	bench-durability clean
+	docs man test test-install test-store-redis7 test-real dist fuzz torture torture-short soak patterns \
+	bench bench-short bench-compare bench-durability clean
 
 help: ## This list
 	@echo 'make TARGET, where TARGET is one of:'
@@ -80,9 +80,18 @@ check-imports: $(VENV)/.dev
 check-code: $(VENV)/.dev
 	$(BIN)/python tests/check_code.py
 
+docs: $(VENV)/.dev ## The documentation as a site, strictly: build/docs/index.html
+	$(BIN)/sphinx-build -q -W --keep-going -E -d build/doctrees -c docs/site -b html docs build/docs
+
+man: $(VENV)/.dev ## The manual pages, docs/man, from the same source as --help
+	$(BIN)/python -m tests.manpages
+
 test: $(VENV)/.dev ## The tests, against the embedded server
-	$(PYTEST) $(MANY) tests --ignore=tests/real --ignore=tests/benchmarks --ignore=tests/kills
+	$(PYTEST) $(MANY) tests $(addprefix --ignore=tests/,real install benchmarks kills)
 	$(PYTEST) tests/kills  # it forks daemons: no threads beside them
+
+test-install: $(VENV)/.dev ## The wheel, installed without an index: the tutorial, an upgrade at work; downloads what it needs
+	$(PYTEST) tests/install
 
 test-store-redis7: $(VENV)/.dev ## The store's tests against redis-server 7.0, the oldest supported one
 	@server=$$(command -v redis-server) \
@@ -95,6 +104,10 @@ test-store-redis7: $(VENV)/.dev ## The store's tests against redis-server 7.0, t
 test-real: $(VENV)/.dev ## Real agent CLIs, from npm, against a loopback model server
 	$(BIN)/python tests/real/install.py
 	$(PYTEST) -n 2 tests/real
+
+dist: $(VENV)/.dev ## The wheel and the sdist, in dist/
+	rm -rf dist
+	$(BIN)/python -m hatchling build --directory dist
 
 patterns: $(VENV)/.dev ## Carries out every pattern of docs/patterns.md and writes down what its rounds are told
 	$(BIN)/python -m tests.patterns
