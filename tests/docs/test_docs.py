@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import pytest
 import typer.main
 
 from tests.cli import shapes
+from tests.docs.pages import PAGES, ROOT, names, page, rows, sections
 from tinytown_cli import app, options, wording
 from tinytownd.config import load_home
 from tinytownd.domain import errors
@@ -28,40 +29,12 @@ from tinytownd.runtimes.tables import from_table
 from tinytownd.settings import KEYS, Key
 from tinytownd.supervisor import prompt
 
-ROOT = Path(__file__).parents[2]
-PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 SHARED = {"--town", "--json"}
-
-
-def page(name: str) -> str:
-    return (ROOT / "docs" / name).read_text(encoding="utf-8")
 
 
 COMMANDS, JSON, RUNTIMES, CONFIGURATION = map(
     page, ("commands.md", "json.md", "runtimes.md", "configuration.md")
 )
-
-
-def sections(text: str, level: int) -> dict[str, str]:
-    """The text under each heading of that level, up to the next of that level or above."""
-    parts = re.split(rf"^(#{{1,{level}}}) (.+)\n", text, flags=re.MULTILINE)
-    return {
-        title: body
-        for marks, title, body in zip(parts[1::3], parts[2::3], parts[3::3], strict=True)
-        if len(marks) == level
-    }
-
-
-def rows(text: str) -> Iterator[list[str]]:
-    """The cells of each table's rows, without heads and rules."""
-    for table in re.findall(r"(?:^\|.*\|\n)+", text, flags=re.MULTILINE):
-        for line in table.splitlines()[2:]:
-            yield [cell.strip() for cell in line[1:-1].split("|")]
-
-
-def names(text: str) -> list[str]:
-    """What stands in backticks at the beginning of each row."""
-    return [found[1] for row in rows(text) if (found := re.match(r"`([^`]*)`", row[0]))]
 
 
 # Commands

@@ -7,7 +7,8 @@ import shlex
 
 import pytest
 
-from tests.docs.test_docs import RUNTIMES, names, rows, sections
+from tests.docs.pages import names, rows, sections
+from tests.docs.test_docs import RUNTIMES
 from tinytownd.domain.names import PERMISSIONS
 from tinytownd.runtimes.catalogue import PRESETS, Runtime
 
