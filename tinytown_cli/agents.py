@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tinytown_cli import client, events, layout, output, transcripts
+from tinytown_cli import client, layout, output
 from tinytown_cli.command import AgentName, Everything, Limit, text_or_file, verb
 
-_LOOK_SECONDS = 0.2
-_GONE = ("stopped", "cold")
+if TYPE_CHECKING:
+    from tinytown_cli.rounds import Foreground
 
 
 @verb("spawn", example="tt spawn developer --cli claude --role developer --instructions @role.md")
@@ -56,8 +56,7 @@ def spawn(  # noqa: PLR0913  # one parameter an option
 ) -> None:
     """Add an agent to the team."""
     target = client.here()
-    # Before it is there: nothing that it does may be missed.
-    follower = _Follower(target, name) if foreground else None
+    watched = _foreground(target, name) if foreground else None
     options = {"cli": cli, "model": model, "role": role, "nickname": nickname, "parent": parent}
     options["permissions"] = permissions
     options["instructions"] = text_or_file(instructions, "instructions")
@@ -70,46 +69,21 @@ def spawn(  # noqa: PLR0913  # one parameter an option
         said = f"{agent['name']} is there already ({agent['cli']}, {agent['state']})"
     output.show({**agent, "created": reply["created"]}, [said])
     output.flush()
-    if follower:
-        follower.show_until_gone()
+    if watched:
+        watched.show_until_gone(agent["name"])
 
 
-class _Follower:
-    """Shows what an agent prints from now on, until it is stopped or closed."""
+def _foreground(target: client.Target, name: str) -> Foreground:
+    from tinytown_cli import rounds  # noqa: PLC0415  # no other of these verbs reads transcripts
 
-    def __init__(self, target: client.Target, name: str) -> None:
-        self._target, self._name = target, name
-        self._last = events.last_id(target)
-        self._transcript = transcripts.Transcript(transcripts.rounds_of(target, name), latest=0)
-
-    def show_until_gone(self) -> None:
-        """Returns when the agent is gone, or when the person has seen enough."""
-        try:
-            with events.Stream(self._target, self._last) as stream:
-                gone = False
-                while not gone:
-                    gone = self._may_be_over(stream.read(_LOOK_SECONDS)) and self._is_gone()
-                    output.write(output.clean(self._transcript.read()), end="")
-                    output.flush()
-        except KeyboardInterrupt:
-            output.note(f"{self._name} goes on; tt kill {self._name} ends it")
-        finally:
-            self._transcript.close()
-
-    def _may_be_over(self, batch: list[events.Event]) -> bool:
-        ends = ("agent.stopped", "agent.closed", "agent.pruned", "round.ended")
-        return any(e.get("agent") == self._name and e["event"] in ends for e in batch)
-
-    def _is_gone(self) -> bool:
-        found = client.send(self._target, "agent.list", {"name": self._name})["agents"]
-        return not found or found[0]["state"] in _GONE
+    return rounds.Foreground(target, name)
 
 
 @verb("list", example="tt list --json")
 def list_agents(limit: Limit = None, everything: Everything = False) -> None:
     """Show the team."""
     agents, left = client.listed("agent.list", "agents", limit=limit, everything=everything)
-    output.show(agents, layout.team(agents))
+    output.show(agents, layout.team(agents), long=True)
     output.more(left)
 
 

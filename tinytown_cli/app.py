@@ -16,7 +16,7 @@ from typer.exceptions import TyperException
 from tinytown_cli import output
 from tinytown_cli.command import VERBS, Group, application
 from tinytown_cli.options import INTERRUPTED, Options, chosen
-from tinytownd.domain.errors import BAD_INPUT, OK, TownError
+from tinytownd.domain.errors import BAD_INPUT, OK, BadInput, TownError
 
 
 class Entry(NamedTuple):
@@ -62,14 +62,16 @@ COMMANDS = {
     ),
     "history": Entry("towns", "Show who did what."),
     "events": Entry("logs", "Print the raw event stream."),
-    "logs": Entry("logs", "Show the daemon's log, or what an agent's CLI printed."),
+    "logs": Entry("logs", "Show the daemon's log, or what an agent said and did."),
     "save": Entry("backup", "Write the whole town into one file, while it works."),
     "restore": Entry("backup", "Bring a saved town into this one, which must be empty."),
     "migrate": Entry("backup", "Bring over a town of the Rust tinytown."),
     "towns": Entry("towns", "Show the towns of this home."),
     "config": Entry("config", "Show settings with their origin, or change one."),
     "daemon": Entry("daemon", "Look at the daemon, stop it, restart it."),
-    "doctor": Entry("daemon", "Say what is missing on this machine, and how to get it."),
+    "service": Entry("service", "Have the machine's service manager run the daemon."),
+    "completion": Entry("completion", "Print what makes a shell complete commands, names and ids."),
+    "doctor": Entry("doctor", "Say what is missing on this machine, and how to get it."),
 }
 
 EXIT_CODES = (
@@ -84,12 +86,16 @@ class Root(Group):
         """The names, in the order of the help."""
         return list(COMMANDS)
 
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """The command of that name. Raises the framework's usage error."""
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002  # as above
+        """The command of that name. Raises `BadInput`."""
         if cmd_name not in COMMANDS:
+            from tinytown_cli.elsewhere import GONE  # noqa: PLC0415  # for a mistake only
+
+            if cmd_name in GONE:
+                raise BadInput(f"tinytown has no '{cmd_name}': {GONE[cmd_name]}")
             near = difflib.get_close_matches(cmd_name, COMMANDS, 1)
-            meant = f": did you mean {near[0]}?" if near else ""
-            ctx.fail(f"There is no command '{cmd_name}'{meant}")
+            hint = f"did you mean {near[0]}?" if near else "tt --help"
+            raise BadInput(f"there is no command '{cmd_name}'", hint=hint)
         importlib.import_module(f"tinytown_cli.{COMMANDS[cmd_name].module}")
         return typer.main.get_command(VERBS[cmd_name])
 
@@ -109,20 +115,24 @@ tinytown = application(
 
 def _version(value: bool) -> None:
     if value:
-        from importlib.metadata import version  # noqa: PLC0415  # 15 ms that only --version needs
+        from tinytown_cli import versions  # noqa: PLC0415  # only for this option
 
-        output.write(f"tinytown {version('tinytown')}")
+        versions.show()
         raise typer.Exit(OK)
 
 
-@tinytown.callback()
+@tinytown.callback(invoke_without_command=True)
 def _tt(
+    ctx: typer.Context,
     _: Annotated[
         bool,
-        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
+        typer.Option("--version", callback=_version, help="Print the versions."),
     ] = False,
 ) -> None:
-    pass
+    if ctx.invoked_subcommand is None:
+        from tinytown_cli import welcome  # noqa: PLC0415  # only for tt alone
+
+        welcome.run()
 
 
 def run(arguments: list[str], sent: dict[str, str] | None = None) -> int:
@@ -138,11 +148,14 @@ def run(arguments: list[str], sent: dict[str, str] | None = None) -> int:
         )
         output.flush()
     except TownError as error:
-        output.town_error(error)
+        from tinytown_cli import versions  # noqa: PLC0415  # only for what was refused
+
+        output.town_error(versions.hinted(error))
         return error.exit_code
     except TyperException as error:
-        context = getattr(error, "ctx", None)
-        output.error(error.format_message(), f"{context.command_path} --help" if context else "")
+        from tinytown_cli import usage  # noqa: PLC0415  # only for a command line that is wrong
+
+        output.error(*usage.said(error))
         return error.exit_code
     except OSError as error:
         output.unusable(error)

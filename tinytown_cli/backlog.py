@@ -73,7 +73,7 @@ def _ways(one: client.Data) -> str:
 def list_backlog(limit: Limit = None, everything: Everything = False) -> None:
     """List what nobody owns, the most urgent first."""
     tasks, left = client.listed("backlog.list", "tasks", limit=limit, everything=everything)
-    output.show(tasks, _lines(tasks))
+    output.show(tasks, _lines(tasks), long=True)
     output.more(left)
 
 

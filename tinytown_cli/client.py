@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, Self, TypeVar
 
 from tinytown_cli import conversation, launch, places, transport
 from tinytown_cli.conversation import Data, Target, for_people
 from tinytown_cli.options import AGENT_PATIENCE, PATIENCE, chosen
+from tinytownd.domain.errors import Unavailable
 
 __all__ = ["AGENT_PATIENCE", "IO", "PATIENCE", "Data", "Following", "Target", "for_people"]
 
 T = TypeVar("T")
 #: So many records are listed where nobody says: a page of the daemon's.
 USUAL = 200
+#: What a person is told of verbs that may take long.
+_DOING = {
+    "town.save": "Saving the town",
+    "town.restore": "Restoring the town",
+    "town.migrate": "Bringing the town over",
+    "town.archive": "Archiving",
+    "town.wait": "Waiting for the rounds that run",
+    "town.recover": "Looking at everything",
+    "town.report": "Writing the report",
+    "plan.push": "Pushing the plan",
+    "plan.pull": "Pulling the plan",
+    "plan.check": "Checking the plan",
+}
 
 
 class _Link:
@@ -68,6 +84,16 @@ class Following(_Blocking):
         return _Link(address, self._wait)
 
 
+class _Glancing(_Blocking):
+    """For a look in passing: it never starts a daemon."""
+
+    async def endpoint(self) -> places.Endpoint:
+        ready = places.ready_endpoint()
+        if ready is None:
+            raise Unavailable("no daemon runs")
+        return ready
+
+
 IO = _Blocking()
 
 
@@ -83,7 +109,7 @@ def run(talk: Coroutine[Any, Any, T]) -> T:
 
 def home(verb: str, **args: object) -> Data:
     """Asks the daemon itself. Raises `TownError`s, as all of these do."""
-    return run(conversation.home(IO, verb, args))
+    return _watched(verb, conversation.home(IO, verb, args))
 
 
 def town(verb: str, **args: object) -> Data:
@@ -98,9 +124,11 @@ def listed(
     target = here()
     reply = send(target, verb, {**args, "limit": limit, "after": "" if everything else None})
     found: list[Data] = reply[what]
-    while everything and reply["next"] is not None:
-        reply = send(target, verb, {**args, "limit": limit, "after": reply["next"]})
-        found += reply[what]
+    with telling(f"Reading {what}") as tell:
+        while everything and reply["next"] is not None:
+            tell(len(found), reply["total"])
+            reply = send(target, verb, {**args, "limit": limit, "after": reply["next"]})
+            found += reply[what]
     return found, 0 if everything else reply["total"] - len(found)
 
 
@@ -118,9 +146,18 @@ def archived(
     return found, after is not None
 
 
+def glance(town: str, verb: str, seconds: float, **args: object) -> Data:
+    """What a daemon that runs answers at once, from a town or (`wire.HOME`) by itself.
+
+    Raises `TownError`s; nothing is started for it.
+    """
+    conversation.for_people()
+    return send(Target(town), verb, args, seconds, _Glancing())
+
+
 def here() -> Target:
     """The town that is meant, known to the daemon by an id."""
-    return run(conversation.here(IO))
+    return _watched("town.open", conversation.here(IO))
 
 
 def send(
@@ -136,4 +173,23 @@ def send(
     """
     # What the front door has sent already keeps its id, and is not taken for a second command.
     sent = chosen.sent.pop(verb, "")
-    return run(conversation.send(io, target, verb, args, seconds, sent))
+    talk = conversation.send(io, target, verb, args, seconds, sent)
+    return _watched(verb, talk) if io is IO else run(talk)
+
+
+def _watched(verb: str, talk: Coroutine[Any, Any, T]) -> T:
+    """The same as `run`; a person at a terminal sees what takes long."""
+    with telling(_DOING.get(verb, "Waiting for the daemon")):
+        return run(talk)
+
+
+@contextlib.contextmanager
+def telling(doing: str) -> Iterator[Callable[[int, int], None]]:
+    """See `spinner.spinning`, which is imported only where somebody watches."""
+    if not sys.stderr.isatty():
+        yield lambda *_: None
+        return
+    from tinytown_cli import spinner  # noqa: PLC0415  # as said
+
+    with spinner.spinning(doing) as tell:
+        yield tell

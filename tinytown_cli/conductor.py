@@ -54,7 +54,8 @@ def conduct(
     """What `tt conductor` does alone; the group's help tells of it."""
     if ctx.invoked_subcommand:
         if spawn or rehearse or plan or context or chat:
-            raise BadInput(f"tt conductor {ctx.invoked_subcommand} takes no such option")
+            word = f"tt conductor {ctx.invoked_subcommand}"
+            raise BadInput(f"{word} takes no such option", hint=f"{word} --help")
         return
     if context:
         _context()

@@ -28,7 +28,7 @@ def config(
         settings = client.home("config.list", dir=directory, key=key)["settings"]
     else:
         settings = client.home("config.set", dir=directory, key=key, value=value)["settings"]
-    output.show(settings, _lines(settings, one=key is not None and value is None))
+    output.show(settings, _lines(settings, one=key is not None and value is None), long=True)
 
 
 def _directory() -> str | None:

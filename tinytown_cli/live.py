@@ -242,5 +242,6 @@ def _agent(agent: client.Data) -> str:
     hold = agent["hold"]
     held = output.paint(f", held: {hold['reason']}", "yellow") if hold else ""
     name = output.fit(agent["name"], 20)
-    since = output.paint(output.age(agent["since"]), "dim")
-    return f"   {name:<20} {output.paint_state(agent['state'])}{task} {since}{held}"
+    name += " " * (20 - output.columns(name))
+    since = output.paint(output.ago(agent["since"]), "dim")
+    return f"   {name} {output.paint_state(agent['state'])}{task} {since}{held}"

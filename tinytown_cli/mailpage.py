@@ -21,7 +21,7 @@ def sent(reply: client.Data) -> None:
 def inbox(reply: client.Data) -> None:
     """The reply to `message.inbox`."""
     found = reply["messages"]
-    output.show(found, listed(found))
+    output.show(found, listed(found), long=True)
     output.more(reply["total"] - len(found), "--limit N")
 
 
@@ -38,8 +38,8 @@ def listed(messages: list[client.Data]) -> Iterator[str]:
             head = f"{message['id']}  question of {sender}{about}"
         urgency = f", {message['priority']}" if message["priority"] != "normal" else ""
         answer = f", answers {message['reply_to']}" if message["reply_to"] else ""
-        age = output.age(message["sent_at"])
-        yield output.paint(f"{head}{urgency}{answer}, {age} ago, {_state(message)}", "dim")
+        ago = output.ago(message["sent_at"])
+        yield output.paint(f"{head}{urgency}{answer}, {ago}, {_state(message)}", "dim")
         for line in output.clean(message["text"]).splitlines():
             yield f"  {line}"
         if message["kind"] == "question":

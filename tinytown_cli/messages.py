@@ -64,7 +64,9 @@ def send(  # noqa: PLR0913  # one parameter an option
 def _kind(flags: dict[str, bool]) -> str | None:
     given = [name for name, is_given in flags.items() if is_given]
     if len(given) > 1:
-        raise BadInput(f"a message is one of --{' and --'.join(given)}, not both")
+        raise BadInput(
+            f"a message is one of --{' and --'.join(given)}, not both", hint="choose one"
+        )
     return given[0] if given else None
 
 
@@ -110,7 +112,7 @@ def _read(agent: str | None, everyone: bool) -> None:
     if reply["left"]:
         left = "1 more stays" if reply["left"] == 1 else f"{reply['left']} more stay"
         lines.append(f"{left} there: tt inbox {agent}")
-    output.show(reply["messages"], lines)
+    output.show(reply["messages"], lines, long=True)
 
 
 @verb("thread", example="tt thread m7")
@@ -119,4 +121,4 @@ def thread(
 ) -> None:
     """Show a conversation, message by message."""
     found = client.town("message.thread", message=message)["messages"]
-    output.show(found, mailpage.listed(found))
+    output.show(found, mailpage.listed(found), long=True)

@@ -33,6 +33,7 @@ class Endpoint(NamedTuple):
 
     address: Address
     pid: int
+    version: str = ""  # empty: one from before the daemon said it
 
 
 class Credentials(NamedTuple):
@@ -62,7 +63,9 @@ def endpoint_file() -> Path:
 def ready_endpoint() -> Endpoint | None:
     """The endpoint of the daemon that runs; None when none does, or it is not ready yet."""
     told = whereabouts.ready_endpoint()
-    return None if told is None else Endpoint(_address(told), int(told["pid"]))
+    if told is None:
+        return None
+    return Endpoint(_address(told), int(told["pid"]), str(told.get("version") or ""))
 
 
 def credentials() -> Credentials | None:

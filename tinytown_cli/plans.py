@@ -37,7 +37,8 @@ def show(
     """What `tt plan` does alone; the group's help tells of it."""
     if ctx.invoked_subcommand:
         if init or check or file:
-            raise BadInput(f"tt plan {ctx.invoked_subcommand} takes no such option")
+            word = f"tt plan {ctx.invoked_subcommand}"
+            raise BadInput(f"{word} takes no such option", hint=f"{word} --help")
         return
     if init:
         made = planfile.create(file)
@@ -46,21 +47,21 @@ def show(
     source = planfile.file_of(file)
     reply = sync.ask(source, "plan.check", text=planfile.read(source))
     told = planpage.summary if check else planpage.waves
-    output.show(reply, told(reply, source.name))
+    output.show(reply, told(reply, source.name), long=True)
 
 
 @verb("list", of=plan, example="tt plan list --json")
 def list_plans() -> None:
     """Show all plans of the town: how far, how long, for how much."""
     plans, _ = client.listed("plan.list", "plans", everything=True)
-    output.show(plans, planpage.listed(plans))
+    output.show(plans, planpage.listed(plans), long=True)
 
 
 @verb("status", of=plan, example="tt plan status billing")
 def status(name: OptionalPlan = None) -> None:
     """Show one plan: how far, who works on it, how long, for how much."""
     reply = client.town("plan.status", name=name)
-    output.show(reply, planpage.page(reply))
+    output.show(reply, planpage.page(reply), long=True)
 
 
 @verb("watch", of=plan, example="tt plan watch billing")

@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 
 #: Seconds of silence after which the long road looks what is the matter.
 _QUIET_SECONDS = 1.0
+#: What a shell's completion script says first; see `candidates`.
+COMPLETING = "__complete"
+#: What needs no parser where it is typed just so, and changes nothing: the module that does it.
+ALONE = {(): "welcome", ("doctor",): "checkup"}
 #: Characters of a word, at most; the limits of texts are in bytes, and the long road's to tell.
 _LONGEST = 100_000
 # What is not as it should be: the long road finds out, and tells.
@@ -211,15 +215,38 @@ def _done(words: list[str], sent: dict[str, str]) -> bool:
     return True
 
 
+def _alone(words: list[str]) -> int | None:
+    """The exit code of one of `ALONE`; None for what is none of them, or is not well."""
+    if (name := ALONE.get(tuple(words))) is None:
+        return None
+    module = __import__(f"tinytown_cli.{name}", fromlist=["run"])
+    from tinytown_cli import output  # noqa: PLC0415  # as above
+
+    try:
+        code: int = module.run()
+    except TownError:
+        return None  # the long road comes to the same, and tells
+    output.flush()
+    return code
+
+
+def _long(words: list[str], sent: dict[str, str]) -> int:
+    from tinytown_cli import app  # noqa: PLC0415  # the long road
+
+    return app.run(words, sent)
+
+
 def run(words: list[str]) -> int:
     """One command, by whichever road; returns its exit code."""
     sent: dict[str, str] = {}
     try:
+        if words[:1] == [COMPLETING]:
+            from tinytown_cli import candidates  # noqa: PLC0415  # a shell asks, and nobody else
+
+            return candidates.run(words[1:])
         if _done(words, sent):
             return OK
-        from tinytown_cli import app  # noqa: PLC0415  # the long road
-
-        return app.run(words, sent)
+        return _long(words, sent) if (code := _alone(words)) is None else code
     except OSError as error:
         from tinytown_cli import output  # noqa: PLC0415  # as above
 
@@ -227,6 +254,11 @@ def run(words: list[str]) -> int:
         return BAD_INPUT
     except KeyboardInterrupt:
         return INTERRUPTED
+    except LookupError as fault:
+        # A page that does not find in a reply what it shows.
+        from tinytown_cli import versions  # noqa: PLC0415  # as above
+
+        return versions.blamed(fault)
 
 
 def main() -> None:

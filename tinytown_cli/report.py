@@ -27,7 +27,7 @@ def report(
     """Show what was done, what failed and why, what it cost, and what needs you."""
     seconds = seconds_of(since)
     page = client.town("town.report", since=seconds)
-    output.show(page, lines(page, seconds))
+    output.show(page, lines(page, seconds), long=True)
 
 
 def seconds_of(text: str) -> int:

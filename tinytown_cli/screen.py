@@ -17,6 +17,7 @@ class Screen:
         self._lines: list[str] = []
         self._below: str | None = None
         self._drawn = 0
+        output.live = True
 
     def show(self, lines: list[str]) -> None:
         """Replaces what was drawn before."""

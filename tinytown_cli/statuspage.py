@@ -15,7 +15,7 @@ _PLAN_STATES_TO_SHOW = ("completed", "failed", "running", "pending", "cancelled"
 
 def shown(page: client.Data, *, deep: bool = False) -> None:
     """The reply to `town.status`."""
-    output.show(page, lines(page, deep=deep))
+    output.show(page, lines(page, deep=deep), long=True)
 
 
 def lines(page: client.Data, *, deep: bool) -> Iterator[str]:

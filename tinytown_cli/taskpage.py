@@ -68,9 +68,9 @@ def page(one: client.Data, rounds: list[client.Data]) -> Iterator[str]:
         ("review", one["review"]),
         ("sent back", output.times(one["reworks"])),
         ("gate of", one["gate_of"]),
-        ("created", _ago(one["created_at"])),
-        ("started", _ago(one["started_at"])),
-        ("finished", _ago(one["finished_at"])),
+        ("created", output.ago(one["created_at"])),
+        ("started", output.ago(one["started_at"])),
+        ("finished", output.ago(one["finished_at"])),
         ("runs", one["run"]),
     ):
         if value:
@@ -90,7 +90,3 @@ def _join(one: client.Data) -> str:
     enough = f"{one['join']} of them" if one["join"] != "all" else ""
     counts = "those that failed count" if one["failures"] == "count" else ""
     return "; ".join(part for part in (enough, counts) if part)
-
-
-def _ago(at: object) -> str:
-    return f"{output.age(at)} ago" if at else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 import typer
@@ -41,6 +42,8 @@ OwnTaskRef = Annotated[
     str | None, typer.Argument(metavar="[TASK]", help="Its id (default: an agent's own task).")
 ]
 
+_NOT_ARCHIVED = ["No such task in the archive"]
+
 task = group("task", "Look at tasks and change them.", "tt task show design\ntt task list")
 
 
@@ -73,7 +76,7 @@ def show(ref: TaskRef) -> None:
     """Show one task with its result and its rounds."""
     reply = client.town("task.show", task=ref)
     one, rounds = reply["task"], reply["rounds"]
-    output.show({**one, "rounds": rounds}, taskpage.page(one, rounds))
+    output.show({**one, "rounds": rounds}, taskpage.page(one, rounds), long=True)
 
 
 @verb("list", of=task, example="tt task list --state running --agent developer")
@@ -92,14 +95,39 @@ def list_tasks(
     asked = {"state": state, "agent": agent, "tag": tag}
     if archived:
         tasks, more = client.archived(limit=limit, everything=everything, **asked)
-        output.show(tasks, layout.task_table(tasks) if tasks else ["No such task in the archive"])
+        output.show(tasks, layout.task_table(tasks) if tasks else _NOT_ARCHIVED, long=True)
         if more:
             output.note("More are there: --all")
         return
     tasks, left = client.listed("task.list", "tasks", limit=limit, everything=everything, **asked)
-    fits = bool(tasks) or not any(asked.values())
-    output.show(tasks, layout.task_table(tasks) if fits else ["No such task"])
+    output.show(tasks, layout.task_table(tasks) if tasks else _none(asked), long=True)
     output.more(left)
+
+
+def _none(asked: client.Data) -> Iterator[str]:
+    """What is said where no task at hand fits; some that do may have been put away."""
+    if client.archived(limit=1, **asked)[0]:
+        yield "No such task at hand" if any(asked.values()) else "No tasks at hand"
+        yield "Older ones that were put away: tt task list --archived"
+    elif any(asked.values()):
+        yield "No such task"
+    else:
+        yield from layout.task_table([])
+
+
+@verb("log", of=task, example="tt task log design\ntt task log design -f")
+def log(
+    ref: TaskRef,
+    *,
+    follow: Annotated[
+        bool, typer.Option("-f", "--follow", help="Go on until the task is over.")
+    ] = False,
+    raw: Annotated[bool, typer.Option("--raw", help="Just what the CLIs printed.")] = False,
+) -> None:
+    """Show what agents said and did for a task, round by round."""
+    from tinytown_cli import rounds  # noqa: PLC0415  # no other of these verbs reads transcripts
+
+    rounds.of_task(ref, raw=raw, follow=follow)
 
 
 @verb("current", of=task, example="tt task current developer")

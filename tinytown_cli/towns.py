@@ -49,7 +49,7 @@ def towns(
         town = client.home("town.forget", dir=str(forget.expanduser().absolute()))["town"]
         return output.show(town, [f"Forgot town '{town['name']}' in {town['dir']}"])
     known = client.home("town.list")["towns"]
-    return output.show(known, _towns(known))
+    return output.show(known, _towns(known), long=True)
 
 
 def _towns(known: list[client.Data]) -> Iterator[str]:
@@ -133,7 +133,8 @@ def _waited(args: client.Data, timeout: float | None) -> tuple[list[client.Data]
     deadline = None if timeout is None else time.monotonic() + timeout
     while True:
         left = None if deadline is None else max(deadline - time.monotonic(), 0)
-        reply = client.send(target, "town.wait", {**args, "told": told}, seconds=left, io=io)
+        with client.telling("Waiting"):
+            reply = client.send(target, "town.wait", {**args, "told": told}, seconds=left, io=io)
         if not reply["questions"]:
             failed: list[client.Data] = reply["failed"]
             return failed, reply["failed_left"]
@@ -176,5 +177,7 @@ def history(
     # Where nothing but details is told, they are better than nothing.
     shown = [event for event in told if not wording.is_detail(event)] or told
     shown = shown[-limit:] if limit else shown
-    lines = (events.line(event, dated=True) for event in shown)
-    output.show(told, lines if told else ["Nothing has happened yet. Try: tt spawn developer"])
+    lines: Iterator[str] = (events.line(event, dated=True) for event in shown)
+    if not told:
+        lines = iter(["Nothing has happened yet. Try: tt spawn developer"])
+    output.show(told, lines, long=True)

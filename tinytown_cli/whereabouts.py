@@ -23,9 +23,16 @@ def absolute(path: str) -> str:
     """The path from the root on, as `pathlib` spells it. Raises `BadInput` for an unknown `~`."""
     expanded = os.path.expanduser(path)
     if expanded.startswith("~"):
-        raise BadInput(f"no home directory is known for {path}")
-    whole = os.path.join(os.getcwd(), expanded) if expanded[:1] != "/" else expanded
+        raise BadInput(f"no home directory is known for {path}", hint="write the path in full")
+    whole = os.path.join(_here(), expanded) if expanded[:1] != "/" else expanded
     return "/" + "/".join(part for part in whole.split("/") if part not in ("", "."))
+
+
+def _here() -> str:
+    try:
+        return os.getcwd()
+    except FileNotFoundError:
+        raise BadInput("the directory that you are in is gone", hint="cd to another") from None
 
 
 def home() -> str:
@@ -89,9 +96,13 @@ def credentials() -> dict[str, Any] | None:
         return told | {name: str(told[name]) for name in ("town", "agent", "dir")}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise Unavailable(
-            f"this agent's credentials cannot be read: {error}",
+            f"this agent's credentials cannot be read: {path}: {_reason(error)}",
             hint="its round is over; outside a round, unset TINYTOWN_CREDENTIALS",
         ) from None
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or "they are damaged"
 
 
 def _read_object(path: str) -> dict[str, Any]:
@@ -118,7 +129,7 @@ def town_directory(named: str = "") -> str:
     if named or chosen.town:
         meant = _named_town(named) or own
         if os.path.realpath(meant) != os.path.realpath(own):
-            raise BadInput("an agent speaks in its own town only")
+            raise BadInput("an agent speaks in its own town only", hint="leave --town out")
     return own
 
 
@@ -132,9 +143,22 @@ def _named_town(named: str) -> str | None:
         if directory:
             path = absolute(directory)
             if not (_is_there(path, SETTINGS) or _is_there(path, ".tt/town")):
-                raise NotFound(f"{origin}there is no town in {path}", hint="tt init")
+                hint = _beside(path) or "tt init"
+                raise NotFound(f"{origin}there is no town in {path}", hint=hint)
             return path
     return None
+
+
+def _beside(path: str) -> str:
+    """A hint that names the town beside that place which was probably meant."""
+    from tinytownd.domain.names import did_you_mean  # noqa: PLC0415  # only for an error
+
+    parent, name = os.path.split(os.path.normpath(path))
+    try:
+        towns = [one for one in os.listdir(parent) if _is_there(f"{parent}/{one}", SETTINGS)]
+    except OSError:
+        return ""
+    return did_you_mean(name, towns)
 
 
 def _nearest_town() -> str:

@@ -34,6 +34,7 @@ from tinytownd.settings import (
     ConductorSettings,
     HistorySettings,
     Limits,
+    LogSettings,
     RedisSettings,
     Scope,
     TownSettings,
@@ -62,6 +63,7 @@ class Config:
     budgets: BudgetSettings = field(default_factory=BudgetSettings)
     history: HistorySettings = field(default_factory=HistorySettings)
     redis: RedisSettings = field(default_factory=RedisSettings)
+    logs: LogSettings = field(default_factory=LogSettings)
     policy: Policy = field(default_factory=Policy)
     env: Mapping[str, str] = field(default_factory=dict)
     env_file: Path | None = None
@@ -176,7 +178,8 @@ def require(key: str, value: object, scope: Scope) -> None:
         raise BadInput(f"unknown key {key}", hint=suggestion(key) or "tt config lists them all")
     elif scope not in KEYS[key].scopes:
         other = "the home's config.toml" if scope == "town" else "a town's tinytown.toml"
-        raise BadInput(f"{key} belongs in {other}", hint=f"take {key} out of this file")
+        where = "outside of every town" if scope == "town" else "in a town"
+        raise BadInput(f"{key} belongs in {other}", hint=f"{where}: tt config {key} VALUE")
     elif KEYS[key].accept(value) is None:
         raise BadInput(f"{key} must be {KEYS[key].wants}, not {_shown(value)}")
 
@@ -193,7 +196,8 @@ def _require_named(table: str, name: str) -> None:
 
 def _require_variable(name: str, value: object) -> None:
     if not ENV_NAME.fullmatch(name):
-        raise BadInput(f"env.{name} is not a name of an environment variable")
+        hint = "letters, digits and _, and no digit first"
+        raise BadInput(f"env.{name} is not a name of an environment variable", hint=hint)
     if not isinstance(value, str) or "\0" in value:
         raise BadInput(
             f"env.{name} must be a string, not {_shown(redact_named(name, value))}",
@@ -302,6 +306,7 @@ class Watched:
         self._home, self._town = home_config, town_config
         self._stamp: object = None
         self._config: Config | None = None
+        self._renewed: Config | None = None
 
     def get(self) -> Config:
         """Raises what `load` or `load_home` raises."""
@@ -312,7 +317,15 @@ class Watched:
             self._config, self._stamp = config, stamp
             if time.time_ns() - newest < self._SETTLED_NS:
                 self._stamp = None
+        if self._renewed is None:
+            self._renewed = self._config
         return self._config
+
+    def renewed(self) -> tuple[Config, Config]:
+        """The settings when this was asked last (else: when they were read first), and now."""
+        new = self.get()
+        old, self._renewed = self._renewed or new, new
+        return old, new
 
 
 def _stamp(path: Path) -> tuple[int, int, int] | None:

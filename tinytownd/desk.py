@@ -301,7 +301,7 @@ def _decides(command: Command) -> bool:
 def _about(command: Command) -> dict[str, object]:
     return {
         "town": command.entry.town,
-        "agent": command.entry.agent or None,
         "command": command.entry.command,
+        "speaker": command.entry.agent or None,
         "verb": command.verb,
     }

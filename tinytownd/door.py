@@ -98,7 +98,7 @@ class Door:
         try:
             password = str(json.loads(files.credentials.read_text()).get("password", ""))
         except (OSError, ValueError, AttributeError) as error:
-            log.warning("round.no_credentials", agent=agent, error=str(error))
+            log.warning("round.no_credentials", speaker=agent, error=str(error))
             return
         await self._let_in(agent, password)
 
@@ -156,7 +156,7 @@ class Door:
         deadline = loop.time() + DRAIN_SECONDS
         while left:
             if loop.time() > deadline:
-                log.warning("round.not_drained", town=self._town, agent=agent)
+                log.warning("round.not_drained", town=self._town, speaker=agent)
                 await self._server.client.xtrim(stream, maxlen=0, approximate=False)
                 break
             await asyncio.sleep(0.005)

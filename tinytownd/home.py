@@ -206,7 +206,7 @@ class DaemonLock:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """How the store is reached and as whom; `pid` and `generation` are those of the daemon.
+    """How the store is reached and as whom; `pid`, `generation`, `version` are the daemon's.
 
     Exactly one of `socket` (a path) and `url` (without a password) is set.
     """
@@ -217,6 +217,7 @@ class Endpoint:
     password: str = ""
     pid: int = 0
     generation: str = ""
+    version: str = ""
 
     @property
     def where(self) -> str:

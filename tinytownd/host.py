@@ -37,7 +37,7 @@ from tinytownd.resources import shortage
 from tinytownd.runtimes.alive import TOKEN_VARIABLE
 from tinytownd.runtimes.catalogue import PRESETS, Runtime, executable
 from tinytownd.runtimes.process import RoundFiles
-from tinytownd.runtimes.tables import from_table
+from tinytownd.runtimes.tables import from_table, no_such_cli
 from tinytownd.store import keys
 from tinytownd.store.client import end
 from tinytownd.store.commands import Command
@@ -73,7 +73,7 @@ class TownHost:
         self.slots = around.slots
         self._around = around
         self._rehearsal = rehearsal
-        self._watched = Watched(around.home.config, place.config)
+        self.settings = Watched(around.home.config, place.config)
         self._supervisors: dict[str, Supervisor] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._door = Door(around, town_id, place.directory)
@@ -81,7 +81,7 @@ class TownHost:
         self._last_policy = Policy()
         #: The settings that the policy is from, and when to look anew which CLIs are there.
         self._looked_at: Config | None = None
-        self._secrets: tuple[Config | None, tuple[str, ...]] = (None, ())
+        self._secrets: tuple[object, object, tuple[str, ...]] = (None, None, ())
         self._look_again = 0.0
         self._desk = Desk(self.store, around.reader, place.directory, self)
         self._notifier = Notifier(self._hook)
@@ -97,7 +97,7 @@ class TownHost:
     @property
     def config(self) -> Config:
         """The town's settings as the files have them now; raises `TownError`."""
-        return self._watched.get()
+        return self.settings.get()
 
     def _policy(self) -> Policy:
         # Whoever needs the settings themselves says what is wrong with them.
@@ -144,8 +144,7 @@ class TownHost:
         if cli in tables:
             return from_table(cli, tables[cli])
         if cli not in PRESETS:
-            known = ", ".join(sorted({*PRESETS, *tables}))
-            raise BadInput(f"there is no CLI '{cli}'", hint=f"one of {known}")
+            raise no_such_cli(cli, {*PRESETS, *tables})
         return PRESETS[cli]
 
     def secrets(self) -> tuple[str, ...]:
@@ -154,11 +153,12 @@ class TownHost:
             config = self.config
         except TownError:
             return secret_values(self._around.users_env)
-        known, secrets = self._secrets
+        known, of, secrets = self._secrets
+        base = self._around.users_env
         # Asked with every word of an agent's. A file of variables changes without the settings.
-        if config is not known or config.env_file is not None:
-            secrets = secrets_of(self._around.users_env, config)
-            self._secrets = config, secrets
+        if config is not known or base is not of or config.env_file is not None:
+            secrets = secrets_of(base, config)
+            self._secrets = config, base, secrets
         return secrets
 
     def missing(self, runtime: Runtime) -> str | None:
@@ -229,7 +229,9 @@ class TownHost:
         """Loads the town, moves it where its directory is now, and starts its supervisors."""
         self._hold = self.place.hold()
         try:
-            return await self._open()
+            # The tasks that begin within take it along: all that they log is about this town.
+            with structlog.contextvars.bound_contextvars(town=self.id):
+                return await self._open()
         except BaseException:
             self._let_go()
             raise

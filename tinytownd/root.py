@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import faulthandler
 import os
 import secrets
 import signal
+import sys
 from collections.abc import Mapping
 
 import anyio
+import anyio.abc
 import structlog
 
-from tinytownd import wire
+from tinytownd import __version__, reload, wire
 from tinytownd.clock import LOOK_SECONDS, Jumps
 from tinytownd.config import Watched
 from tinytownd.domain.errors import Internal, TownError, Unavailable
@@ -22,11 +25,13 @@ from tinytownd.environment import install_tt, users_environment
 from tinytownd.handlers import registry, views
 from tinytownd.handlers.registry import Context, Speaker
 from tinytownd.home import Endpoint, Home
-from tinytownd.logs import set_up
+from tinytownd.logs import hide_too, set_up
 from tinytownd.redact import encode_error
+from tinytownd.sdnotify import Manager
+from tinytownd.service import Service, Vitals
 from tinytownd.store import keys
 from tinytownd.store.acl import client_acl
-from tinytownd.store.client import Client, connect, ensure_supported, set_user
+from tinytownd.store.client import Client, connect, end, ensure_supported, set_user
 from tinytownd.store.commands import Command, CommandReader
 from tinytownd.store.patience import LOST, patiently
 from tinytownd.store.process import ServerProcess
@@ -53,6 +58,7 @@ class Daemon:
         self.env = env
         self.users_env: Mapping[str, str] = {}
         self._settings = Watched(home.config)
+        self._service = Service(Manager(env), self._vitals)
         self.slots = Slots(self._max_rounds)
         self.towns = Towns(self)
         self.client: Client
@@ -72,11 +78,15 @@ class Daemon:
     async def run(self) -> None:
         """Runs until it is told to stop. Raises `TownError` when it cannot start."""
         async with contextlib.AsyncExitStack() as stack:
+            keeping = asyncio.create_task(self._service.keep(), name="service")
+            asking = asyncio.create_task(users_environment(self.env), name="environment")
+            stack.push_async_callback(end, [keeping, asking])
             await self._start_server(stack)
-            self.users_env = await users_environment(self.env)
+            # Before any town opens: what is on PATH decides who can be handed work.
+            self._adopt(await asking)
             install_tt(self.home.bin)
             async with anyio.create_task_group() as group:
-                group.start_soon(self._stop_on_signal)
+                group.start_soon(self._heed_signals, group)
                 group.start_soon(self._server.keep)
                 group.start_soon(self.reader.run)
                 await self.towns.open_registered()
@@ -88,7 +98,9 @@ class Daemon:
                 group.start_soon(self._work)
                 await patiently(lambda: self.reader.follow(keys.commands_key(wire.HOME)))
                 self._announce()
+                self._service.ready()
                 await self._stopping.wait()
+                self._service.stopping()
                 log.info("daemon.stopping")
                 Endpoint.remove(self.home.endpoint)
                 await self.towns.close_all()
@@ -121,6 +133,7 @@ class Daemon:
             password=endpoint.password,
             pid=os.getpid(),
             generation=self._generation,
+            version=__version__,
         ).write(self.home.endpoint)
         log.info("daemon.ready", pid=os.getpid(), home=str(self.home.path))
 
@@ -191,12 +204,13 @@ class Daemon:
                 await answer(self.client, command.entry, reply)
                 self.reader.finished(command)
             except LOST as error:
-                log.warning("command.again", verb=command.verb, error=str(error))
+                about = {"command": command.entry.command, "verb": command.verb}
+                log.warning("command.again", **about, error=str(error))
                 await self.reader.again(command)
                 continue
             except Exception:
                 # As for a town's commands: Redis refuses even the reply, on a full disk for one.
-                log.exception("command.fault", verb=command.verb)
+                log.exception("command.fault", command=command.entry.command, verb=command.verb)
             if self._told_to_stop:
                 self._stopping.set()
 
@@ -228,7 +242,7 @@ class Daemon:
         where = self._people
         return {
             "pid": os.getpid(),
-            "version": version(),
+            "version": __version__,
             "started_at": views.iso(self._started_at),
             "home": str(self.home.path),
             "redis": {
@@ -269,18 +283,33 @@ class Daemon:
         except TownError:
             return 1
 
-    async def _stop_on_signal(self) -> None:
-        with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+    async def _heed_signals(self, group: anyio.abc.TaskGroup) -> None:
+        heeded = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+        # On a terminal SIGHUP says that the terminal is gone.
+        reloads = not sys.stderr.isatty()
+        with anyio.open_signal_receiver(*heeded) as signals:
             async for number in signals:
                 log.info("daemon.signal", signal=signal.Signals(number).name)
-                self._stopping.set()
+                if number == signal.SIGHUP and reloads:
+                    group.start_soon(self._reload)
+                else:
+                    self._stopping.set()
 
+    async def _reload(self) -> None:
+        """What changed in the settings is told; the login shell is asked anew."""
+        self._service.reloading()
+        towns = {host.id: host.settings for host in self.towns.open.values()}
+        reload.tell(self._settings, towns)
+        self._adopt(await users_environment(self.env))
+        await self._wake_all()
+        self._service.ready()
 
-def version() -> str:
-    """Of the installed package."""
-    import importlib.metadata  # noqa: PLC0415 -- seldom asked for, and half as much as our domain
+    def _adopt(self, environment: Mapping[str, str]) -> None:
+        hide_too(environment)
+        self.users_env = environment
 
-    return importlib.metadata.version("tinytown")
+    def _vitals(self) -> Vitals:
+        return Vitals(len(self.towns.open), self.slots.taken, self.reader.reads)
 
 
 def run(home: Home, env: Mapping[str, str], server: ServerProcess | None) -> None:
@@ -288,5 +317,8 @@ def run(home: Home, env: Mapping[str, str], server: ServerProcess | None) -> Non
 
     Raises `TownError`.
     """
-    set_up(home.log, env)
+    settings = Watched(home.config)
+    set_up(home.log, env, lambda: settings.get().logs)
+    # A daemon that hangs is ended by SIGABRT (systemd.service(5), WatchdogSignal=): it says where.
+    faulthandler.enable()
     asyncio.run(Daemon(home, env, server).run())

@@ -253,6 +253,24 @@ class RedisSettings:
     )  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
+class LogSettings:
+    """`[logs]`: how much of the daemon's log is kept."""
+
+    file_mb: int = _key(
+        "logs.file_mb", 10, "MiB of the daemon's log before another file is begun; so is a new day",
+        low=1, high=10_000, scopes=("home",),
+    )  # fmt: skip
+    files: int = _key(
+        "logs.files", 14, "files of the daemon's log that are kept beside the one it writes",
+        low=0, high=10_000, scopes=("home",),
+    )  # fmt: skip
+    max_days: int = _key(
+        "logs.max_days", 14, "days that those are kept, at most", low=1, high=36_500,
+        scopes=("home",),
+    )  # fmt: skip
+
+
 SECTIONS: dict[str, Any] = {
     "town": TownSettings,
     "limits": Limits,
@@ -261,6 +279,7 @@ SECTIONS: dict[str, Any] = {
     "budgets": BudgetSettings,
     "history": HistorySettings,
     "redis": RedisSettings,
+    "logs": LogSettings,
 }
 ENV_FILE = Key("env_file", "", "file of NAME=value lines for the agents' environment")
 KEYS: dict[str, Key] = {

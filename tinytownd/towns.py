@@ -15,7 +15,7 @@ from tinytownd import planfile, wire
 from tinytownd.config import load, load_home
 from tinytownd.domain.errors import BadInput, NotFound, TownError, Unavailable
 from tinytownd.domain.meta import Meta
-from tinytownd.domain.names import check_name
+from tinytownd.domain.names import check_name, did_you_mean
 from tinytownd.domain.track import MAIN
 from tinytownd.handlers.archive import Away
 from tinytownd.handlers.plans import push
@@ -130,7 +130,9 @@ class Towns:
         here = (town for town in known if town.dir == where.directory and not town.forgotten)
         found = next(here, None)
         if found is None:
-            raise NotFound(f"no town is registered at {directory}", hint="tt towns")
+            towns = [str(town.dir) for town in known if not town.forgotten]
+            hint = did_you_mean(str(where.directory), towns) or "tt towns"
+            raise NotFound(f"no town is registered at {directory}", hint=hint)
         host = self.open.get(found.id)
         if host is not None:
             busy = await host.store.read(lambda t: [a.name for a in t.agents.values() if a.round])

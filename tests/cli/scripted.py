@@ -18,7 +18,7 @@ import redis
 from tests import waiting
 from tests.cli.shapes import REPLIES
 from tinytown_cli import app
-from tinytownd import wire
+from tinytownd import __version__, wire
 from tinytownd.domain.errors import TownError
 from tinytownd.store.acl import agent_acl, client_acl
 
@@ -83,7 +83,8 @@ class FakeDaemon:
 
     def write_endpoint(self, **changes: Any) -> None:
         told = {"v": 1, "socket": str(self.socket), "url": None, "user": USER}
-        told |= {"password": PASSWORD, "pid": os.getpid(), "generation": "1", **changes}
+        told |= {"password": PASSWORD, "pid": os.getpid(), "generation": "1"}
+        told |= {"version": __version__, **changes}
         (self.home / "endpoint.json").write_text(json.dumps(told))
 
     def stop(self) -> None:

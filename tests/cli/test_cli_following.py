@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.cli.scripted import TOWN, FakeDaemon, Tt, wait_until
-from tests.cli.shapes import agent, conducting, listed, plan, task
+from tests.cli.shapes import ROUND, agent, conducting, listed, plan, task
 from tinytown_cli import client, events, live, output, screen, transcripts, wording
 
 ROOT = Path(__file__).parents[2]
@@ -197,52 +197,33 @@ def test_events_are_printed_raw(daemon: FakeDaemon, town: Path, tt: Tt) -> None:
         assert [event["event"] for event in stream.read(5.0)] == ["task.started"]
 
 
-def test_logs_of_the_town(daemon: FakeDaemon, town: Path, tt: Tt) -> None:
-    (daemon.home / "logs").mkdir(exist_ok=True)
-    about = {"timestamp": "2026-11-22T10:00:00Z", "level": "info", "event": "round.started"}
-    lines = [{**about, "town": TOWN, "agent": "d"}, {**about, "town": "another"}, "no object"]
-    (daemon.home / "logs" / "tinytownd.jsonl").write_text("\n".join(map(json.dumps, lines)) + "\n")
-    out, _ = tt("logs")
-    assert re.fullmatch(r"\d\d:00:00 info    round\.started  agent=d\n", out)
-    assert json.loads(tt("logs", "--json")[0]) == lines[0]
-
-
-def test_what_an_agent_printed(daemon: FakeDaemon, town: Path, tt: Tt) -> None:
-    rounds = town / ".tt" / "rounds" / "developer"
-    for number in (1, 2, 9, 10):
-        (rounds / str(number)).mkdir(parents=True)
-        (rounds / str(number) / "stdout").write_bytes(f"from {number} \x1b[2J".encode() + b"\xff\n")
-    (rounds / "10" / "stderr").write_text("oops\n")
-    out, _ = tt("logs", "developer")
-    assert out.split("\n── ") == [
-        "── round 2, stdout ──\nfrom 2 \ufffd[2J\ufffd",
-        "round 9, stdout ──\nfrom 9 \ufffd[2J\ufffd",
-        "round 10, stdout ──\nfrom 10 \ufffd[2J\ufffd",
-        "round 10, stderr ──\noops\n",
-    ]
-
-
-def test_a_transcript_that_grows(tmp_path: Path) -> None:
-    transcript = transcripts.Transcript(tmp_path, latest=0)
-    assert transcript.read() == ""
-    (tmp_path / "3").mkdir()
-    stdout = tmp_path / "3" / "stdout"
-    stdout.write_bytes("Grü".encode()[:-1])
-    assert transcript.read() == "── round 3, stdout ──\nGr"
-    with stdout.open("ab") as file:
-        file.write("ü".encode()[1:] + b"n\n")
-    assert transcript.read() == "ün\n"
-    transcript.close()
+def test_a_file_that_grows_and_is_replaced(tmp_path: Path) -> None:
+    file = tmp_path / "stdout"
+    tail = transcripts.Tail(file)
+    assert tail.read() == ""
+    file.write_bytes("Grü".encode()[:-1])
+    assert tail.read() == "Gr"
+    with file.open("ab") as more:
+        more.write("ü".encode()[1:] + b"n\n")
+    assert tail.read() == "ün\n"
+    with file.open("ab") as more:
+        more.write(b"last\n")
+    file.rename(tmp_path / "aside")
+    file.write_text("new\n")
+    assert [tail.read(), tail.read(), tail.read()] == ["last\n", "new\n", ""]
+    file.write_text("cut\n"[:3])
+    assert tail.read() == "cut"
+    tail.close()
 
 
 def test_a_spawn_in_the_foreground_ends_with_its_agent(
     daemon: FakeDaemon, town: Path, tt: Tt
 ) -> None:
     def spawned(_: dict[str, Any]) -> dict[str, Any]:
-        stdout = town / ".tt" / "rounds" / "developer" / "1" / "stdout"
+        stdout = town / ".tt" / "rounds" / "developer" / "4" / "stdout"
         stdout.parent.mkdir(parents=True)
         stdout.write_text("hello\n")
-        daemon.event("round.ended", agent="developer")
+        daemon.replies["agent.rounds"]["rounds"].append({**ROUND, "round": 4})
         return {"agent": agent(), "created": True}
 
     def team(_: dict[str, Any]) -> dict[str, Any]:
@@ -252,8 +233,11 @@ def test_a_spawn_in_the_foreground_ends_with_its_agent(
         return listed("agents", [agent(state="stopped" if gone else "working")])
 
     daemon.replies |= {"agent.spawn": spawned, "agent.list": team}
+    daemon.replies["agent.rounds"] = {"agent": "developer", "rounds": [ROUND]}
     out, _ = tt("spawn", "developer", "--foreground")
-    assert out.splitlines()[1:] == ["── round 1, stdout ──", "hello"]
+    told = out.splitlines()
+    assert told[1].startswith("── round 4 · task 7 · developer")
+    assert told[2:] == ["hello", "── completed after 1.5 s · 10 tokens in, 20 out · $0.0100 ──"]
 
 
 def test_tables_are_aligned_and_empty_ones_say_what_to_do(

@@ -248,7 +248,7 @@ def test_standard_output_that_is_closed_full_or_left(
 
     assert end(">&-") == (0, "")
     assert end("| true") == (0, "")
-    assert end("> /dev/full") == (2, "tt: this cannot be used: No space left on device\n")
+    assert end("> /dev/full") == (2, "tt: the output cannot be used: No space left on device\n")
 
 
 #: All that a hot verb may import beyond what Python itself starts with, by what it prints.

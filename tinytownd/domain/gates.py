@@ -70,7 +70,9 @@ def approve(town: Town, task: Task, actor: str) -> None:
         town.put(fresh.but(approved=True))
         town.event("task.approved", actor, task=task.id, agent=task.agent)
     else:
-        raise Conflict(f"task {task.id} is {task.state} and waits for no approval", hint="tt inbox")
+        raise Conflict(
+            f"task {task.id} is {task.state} and waits for no approval", hint="tt inbox conductor"
+        )
 
 
 def reject(town: Town, task: Task, actor: str, reason: str) -> None:
@@ -82,7 +84,9 @@ def reject(town: Town, task: Task, actor: str, reason: str) -> None:
         questions.close(town, f"approve:{task.id}", actor, f"rejected: {reason}")
         fail(town, task, actor, f"rejected: {reason}")
     else:
-        raise Conflict(f"task {task.id} is {task.state} and waits for no approval", hint="tt inbox")
+        raise Conflict(
+            f"task {task.id} is {task.state} and waits for no approval", hint="tt inbox conductor"
+        )
 
 
 def ask(town: Town, task: Task, actor: str, text: str) -> None:

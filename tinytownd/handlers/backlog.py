@@ -34,7 +34,9 @@ def in_backlog(ctx: Context, ref: str) -> Task:
     task = ctx.task(ref)
     if not is_unowned(task):
         owner = f"owned by {owner_of(task)}" if any(owner_of(task)) else task.state
-        raise Conflict(f"task {task.id} is not in the backlog: it is {owner}")
+        raise Conflict(
+            f"task {task.id} is not in the backlog: it is {owner}", hint="tt backlog list"
+        )
     return task
 
 

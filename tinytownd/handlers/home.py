@@ -9,8 +9,12 @@ from tinytownd.handlers.registry import Context, verb
 from tinytownd.handlers.services import Host
 from tinytownd.home import RegisteredTown, read_towns
 from tinytownd.place import place
-from tinytownd.runtimes.tables import from_table
-from tinytownd.settings import full_name
+from tinytownd.runtimes.catalogue import PRESETS
+from tinytownd.runtimes.tables import from_table, no_such_cli
+from tinytownd.settings import full_name, suggestion
+
+#: Settings whose value is the name of a CLI.
+NAMES_A_CLI = frozenset({"town.default_cli", "town.rehearse_cli", "town.conductor_cli"})
 
 
 def told(town: Host | RegisteredTown) -> dict[str, object]:
@@ -102,11 +106,20 @@ async def config_set(
         path = place(dir).config
     elif not path.exists():
         path.touch(mode=0o600)
+    if full_name(key) in NAMES_A_CLI and value:
+        require_cli(value, config_of(ctx, dir))
     set_value(path, key, value, "home" if dir is None else "town", check_clis)
     # What a town's agents may do now may be more than before.
     for town in list(ctx.daemon.towns.open.values()):
         await town.wake_all()
     return {"settings": settings(config_of(ctx, dir), key)}
+
+
+def require_cli(name: str, config: Config) -> None:
+    """Raises `BadInput` for a CLI that neither the catalogue nor the settings describe."""
+    known = {*PRESETS, *config.agent_clis}
+    if name not in known:
+        raise no_such_cli(name, known)
 
 
 def check_clis(tables: AgentClis) -> None:
@@ -128,5 +141,7 @@ def settings(config: Config, key: str | None) -> list[dict[str, object]]:
         return rows
     found = [row for row in rows if row["key"] == full_name(key)]
     if not found:
-        raise NotFound(f"there is no setting '{key}'", hint="tt config lists them all")
+        raise NotFound(
+            f"there is no setting '{key}'", hint=suggestion(key) or "tt config lists them all"
+        )
     return found

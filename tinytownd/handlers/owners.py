@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from tinytownd.domain import gates, questions, team
 from tinytownd.domain.errors import Conflict
+from tinytownd.domain.message import MAILBOXES
 from tinytownd.domain.names import BACKLOG, RESERVED, ROLE, check_role
 from tinytownd.domain.plan import SHELL
 from tinytownd.domain.task import Task
@@ -36,7 +37,7 @@ def named_owner(ctx: Context, task: Task, name: str) -> Owner:
     Raises `NotFound`, `Conflict` for a group's, `BadInput` for one that would review it.
     """
     if task.group:
-        raise Conflict(f"{task.id} is a group: nobody executes it")
+        raise Conflict(f"{task.id} is a group: nobody executes it", hint="name a task within it")
     owner = taker(ctx.town, name, task.run)
     gates.check_owner(ctx.town, task, owner.agent)
     return owner
@@ -50,9 +51,9 @@ def taker(town: Town, name: str, run: str | None) -> Owner:
     if name.startswith(ROLE):
         role = check_role(name.removeprefix(ROLE))
         return Owner(role=team.least_loaded(town, role).role)
-    agent = town.agent(name)
-    if agent.is_conductor:
+    if name.lower() in MAILBOXES:
         raise Conflict("the conductor takes no tasks", hint='tt send conductor "…"')
+    agent = town.agent(name)
     if agent.cli == SHELL and run is None:
         raise Conflict(
             f"{agent.name} runs commands, and this is a text",

@@ -131,8 +131,11 @@ def play(part: Part, tell: Callable[[str], None], *, leaves: bool) -> str:
     file = leave_file(part, text) if leaves else "nothing"
     if part.may_send and (mate := next_of(part)):
         where = f", see {file}" if leaves else ""
-        tt("send", mate, "--info", f"{part.task} is done{where}")
-        tell(f"{part.name} has told {mate}.")
+        try:
+            tt("send", mate, "--info", f"{part.task} is done{where}")
+            tell(f"{part.name} has told {mate}.")
+        except CannotPlay as refusal:  # by one who only runs commands, say: no reason to fail
+            tell(str(refusal))
     result = f"Rehearsed {_short(text)!r}: left {file}{_built_on(part)}"
     tt("task", "complete", part.task, "--result", result)
     return result

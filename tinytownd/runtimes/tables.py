@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, get_args
 
 from tinytownd.domain.errors import BadInput
-from tinytownd.domain.names import PERMISSIONS, did_you_mean
+from tinytownd.domain.names import PERMISSIONS, did_you_mean, shown
 from tinytownd.quotas import CLI_KEYS
 from tinytownd.runtimes.catalogue import PRESETS, PromptBy, Runtime
 from tinytownd.runtimes.readers import READERS
@@ -16,6 +16,12 @@ from tinytownd.settings import ENV_NAME
 
 #: Judges a key's value: its name for messages, the value → what the runtime gets, or `BadInput`.
 _Check = Callable[[str, object], object]
+
+
+def no_such_cli(name: str, known: Collection[str]) -> BadInput:
+    """The refusal of a CLI that nobody has described."""
+    hint = did_you_mean(name, known) or f"one of {', '.join(sorted(known))}"
+    return BadInput(f"there is no CLI {shown(name)}", hint=hint)
 
 
 def from_table(name: str, table: Mapping[str, object]) -> Runtime:

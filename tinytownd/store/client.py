@@ -7,6 +7,7 @@ instead of raising, RESP3, text in and out. A poisoned entry that is not UTF-8 c
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -94,7 +95,7 @@ async def ensure_supported(client: redis.asyncio.Redis) -> str:
         version = str((await client.info("server"))["redis_version"])
     except (RedisError, OSError, KeyError) as error:
         raise Unavailable(
-            f"Redis does not answer: {error}", hint="tt doctor shows what is missing"
+            f"Redis does not answer: {reason(error)}", hint="tt doctor shows what is missing"
         ) from error
     if not recent(version):
         raise Unavailable(
@@ -102,6 +103,16 @@ async def ensure_supported(client: redis.asyncio.Redis) -> str:
             hint="upgrade that server, or take redis.url out to use the embedded one",
         )
     return version
+
+
+def reason(error: BaseException) -> str:
+    """Why a connection failed: in the system's own words, where it was the system that refused."""
+    refused = error.__cause__ or error.__context__
+    if isinstance(refused, OSError) and refused.errno:
+        # Negative: what the resolver says (getaddrinfo(3)).
+        known = refused.errno > 0
+        return os.strerror(refused.errno) if known else refused.strerror or str(error)
+    return str(error)
 
 
 async def end(tasks: Iterable[asyncio.Task[Any]]) -> None:

@@ -131,6 +131,11 @@ class CommandReader:
         self._look_at = 0.0
         self._mend = client.register_script(read_script("mend"))
 
+    @property
+    def reads(self) -> int | None:
+        """How often it has read so far; None while the server is away."""
+        return self._reads if self._reader_id else None
+
     async def follow(self, stream: str) -> None:
         """Reads this stream, too; what waits in it comes first."""
         if stream not in self._cursors:

@@ -22,7 +22,7 @@ from redis.exceptions import RedisError
 from tinytownd.domain.errors import BadInput, Unavailable
 from tinytownd.domain.rust import Found, Mail
 from tinytownd.home import Endpoint
-from tinytownd.store.client import Client, connect
+from tinytownd.store.client import Client, connect, reason
 
 _KEY = re.compile(
     r"tt:(?:(?P<town>[^:{][^:]*):)?"
@@ -100,7 +100,7 @@ async def foreign(endpoint: Endpoint, where: str) -> AsyncIterator[Foreign]:
         yield Foreign(client, where)
     except (RedisError, OSError) as error:
         raise Unavailable(
-            f"the Redis of the other town does not answer at {where}: {error}",
+            f"the Redis of the other town does not answer at {where}: {reason(error)}",
             hint="it must run while its town is read",
         ) from None
     finally:

@@ -43,6 +43,8 @@ class Supervisor:
         self._wake = asyncio.Event()
         #: What the round counts for that an earlier daemon started.
         self._adopted: frozenset[str] | None = None
+        #: The agent's name, as it was when it was looked at last.
+        self._name: str | None = None
 
     def wake(self) -> None:
         """Has it look now."""
@@ -55,7 +57,7 @@ class Supervisor:
                 await self._run()
                 return
             except Exception:
-                log.exception("supervisor.fault", town=self.host.store.id, agent=self.agent_id)
+                log.exception("supervisor.fault", town=self.host.store.id, agent=self._name)
                 await asyncio.sleep(FAULT_PAUSE)
 
     async def _run(self) -> None:
@@ -74,6 +76,8 @@ class Supervisor:
                     await self._step(step)
 
     def _next(self, town: Town) -> Step:
+        if agent := town.agents.get(self.agent_id):
+            self._name = agent.name
         return next_step(town, self.agent_id, self._usable)
 
     def _usable(self, agent: Agent, cli: str) -> bool:
