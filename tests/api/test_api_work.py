@@ -39,6 +39,7 @@ def test_a_task_has_a_result(town: TownUnderTest, run: Run) -> None:
         assert task.info.finished_at.tzinfo == UTC
         (only,) = await task.rounds()
         assert (only.agent, only.outcome) == ("dev", "completed")
+        assert [only] == await task.rounds(gates=True) == await dev.rounds()
         assert (await dev.refresh()).rounds == 1
         assert [one.name for one in await api.agents()] == ["dev"]
 

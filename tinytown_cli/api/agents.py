@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, TypedDict, Unpack
 
-from tinytown_cli.api.records import AgentInfo, Kind, Message, TaskState, read
+from tinytown_cli.api.records import AgentInfo, Kind, Message, Round, TaskState, read
 from tinytown_cli.api.session import Deadline, Session, ref
 from tinytown_cli.api.tasks import Task, TaskOptions, described, tasks_in
 from tinytown_cli.conversation import Data
@@ -111,6 +111,11 @@ class Agent:
         """The messages that wait for it."""
         reply = await self._session.ask("message.inbox", agent=self.name)
         return [read(Message, one) for one in reply["messages"]]
+
+    async def rounds(self, limit: int = 200) -> list[Round]:
+        """Its last rounds that are at hand, so many at most; the oldest comes first."""
+        reply = await self._session.ask("agent.rounds", name=self.name, limit=limit)
+        return [read(Round, one) for one in reply["rounds"]]
 
     async def kill(self) -> AgentInfo:
         """Ends it now; its task goes back. `restart` brings it back."""

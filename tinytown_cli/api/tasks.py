@@ -59,9 +59,13 @@ class Task:
                 break
         return self.info
 
-    async def rounds(self) -> list[Round]:
-        """The rounds that were spent on it, the oldest first."""
-        told = await self._session.ask("task.show", task=self.id)
+    async def rounds(self, *, gates: bool = False) -> list[Round]:
+        """The rounds that were spent on it, with `gates` those of its checks and reviews, too.
+
+        The oldest comes first.
+        """
+        verb = "task.rounds" if gates else "task.show"
+        told = await self._session.ask(verb, task=self.id)
         return [read(Round, one) for one in told["rounds"]]
 
     async def complete(self, result: str | None = None) -> TaskInfo:
