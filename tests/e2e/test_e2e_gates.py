@@ -214,7 +214,7 @@ def test_an_approval_and_its_one_round(town: TownUnderTest) -> None:
     assert prompts(town, 1) == [WORK]
     assert "question" not in town.tt("status").out
     assert town.tt("approve", "t1", code=2).err == (
-        "tt: task t1 is completed and waits for no approval (tt inbox)\n"
+        "tt: task t1 is completed and waits for no approval (tt inbox conductor)\n"
     )
     assert town.quick("history").out.count("May ann start t1?") == 1, "told once"
 
