@@ -12,7 +12,6 @@ import contextlib
 import errno
 import os
 import re
-import secrets
 import stat
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
@@ -73,7 +72,7 @@ def write_atomic(path: Path, text: str, *, mode: int = 0o600, within: Path | Non
 
 def _replace(directory: int, name: str, raw: bytes, mode: int) -> None:
     """Writes a file of the directory beside its old self, then puts it in its place."""
-    temporary = f".{name[:200]}.{secrets.token_hex(4)}.new"
+    temporary = f".{name[:200]}.{os.urandom(4).hex()}.new"
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=directory)
     try:
         with os.fdopen(fd, "wb") as file:
