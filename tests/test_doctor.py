@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -113,6 +116,26 @@ def test_a_server_that_is_not_there(tmp_path: Path) -> None:
     assert told["fix"] == "start that server, or take redis.url out of config.toml"
 
 
+@pytest.mark.parametrize("rest", ["hunter2/hunter2@host", "x@host:99999", "hunter2#@host:1"])
+def test_an_address_that_is_none_is_bad_input_and_is_not_told(tmp_path: Path, rest: str) -> None:
+    home = Home(tmp_path / "home")
+    home.create()
+    home.config.write_text(f'[redis]\nurl = "redis://:{rest}"\n')
+    told = of(home)["redis"]
+    assert (told["ok"], told["required"]) == (False, True)
+    started = subprocess.run(
+        [Path(sys.executable).with_name("tinytownd")],
+        env={**os.environ, "TINYTOWN_HOME": str(home.path)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert started.returncode == 2
+    assert len(started.stderr.splitlines()) == 1
+    assert "hunter2" not in f"{told}{started.stderr}"
+
+
 def test_redis_7_0_with_a_restricted_default_user(tmp_path: Path, server: External) -> None:
     old = "redis_version:7.0." in str(server.say("INFO server"))
     home = Home(tmp_path / "home")
@@ -154,6 +177,20 @@ def test_a_home_that_is_no_directory(tmp_path: Path) -> None:
     told = of(Home(tmp_path / "file"))["home"]
     assert (told["ok"], told["required"]) == (False, True)
     assert "set TINYTOWN_HOME" in str(told["fix"])
+
+
+def test_a_home_that_nobody_can_look_at(tmp_path: Path) -> None:
+    told = of(Home(tmp_path / ("long" * 100)))  # refused like one below a closed directory
+    assert not told["config"]["ok"]
+
+
+def test_what_goes_while_it_looks_is_no_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = Home(tmp_path / "home")
+    home.create()
+    monkeypatch.setattr(doctor, "_files", lambda directory: [directory / "gone"])
+    assert of(home)["permissions"]["ok"]
 
 
 def test_what_is_open_to_others_is_closed_by_the_command(tmp_path: Path) -> None:
@@ -233,6 +270,17 @@ def test_the_version_of_a_package_is_read_and_nothing_started(tmp_path: Path) ->
     (tmp_path / "bin" / "auggie").symlink_to(script)
     assert f"{tmp_path}/bin/auggie 0.36.0, not signed in" == cli(tmp_path, "auggie")["detail"]
     assert not (tmp_path / "started").exists()
+
+
+def test_what_a_cli_leaves_in_the_background_holds_nobody_up(tmp_path: Path) -> None:
+    left = f"setsid sleep 60 & echo $! > {tmp_path}/pid; echo 1.2.3"
+    asked = program(tmp_path, "leaves", left)
+    began = time.monotonic()
+    try:
+        assert installed.versions([asked], os.environ) == {asked: "1.2.3"}
+        assert time.monotonic() - began < 30
+    finally:
+        os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
 
 
 def test_others_are_asked_and_those_who_hang_are_ended(

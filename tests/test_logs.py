@@ -142,6 +142,12 @@ def test_a_line_that_a_full_disk_tore_does_not_take_the_next_along(
     assert lines(path) == ["abc", "next"]
 
 
+def test_what_the_last_daemon_tore_does_not_take_the_next_line_along(path: Path) -> None:
+    path.write_text("ab")
+    write(opened(path), "next")
+    assert lines(path) == ["ab", "next"]
+
+
 def test_what_cannot_be_written_as_utf_8_is_written_all_the_same(path: Path) -> None:
     write(opened(path), "a \ud800 b")
     assert lines(path) == ["a \\ud800 b"]

@@ -99,6 +99,20 @@ def test_a_daemon_that_reads_nothing_gives_no_sign_of_life(
         assert b"WATCHDOG=1" in told()
 
 
+def test_only_a_daemon_that_serves_reloads(monkeypatch: pytest.MonkeyPatch) -> None:
+    manager = sdnotify.Manager({})
+    told: list[str] = []
+    monkeypatch.setattr(manager, "tell", lambda **said: told.append(next(iter(said))))
+    running = service.Service(manager, lambda: Vitals(1, 0, 7))
+    running.reloading()
+    running.reloaded()
+    for phase in (running.ready, running.stopping):
+        phase()
+        running.reloading()
+        running.reloaded()
+    assert told == ["READY", "RELOADING", "READY", "STOPPING"]
+
+
 def test_a_reload_tells_each_change_once(tmp_path: Path) -> None:
     home, town = tmp_path / "config.toml", tmp_path / "tinytown.toml"
     town.write_text("")

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from tinytown_cli import output
+from tinytown_cli import output, whereabouts
 from tinytown_cli.command import verb
 
 # bash 3.2, which macOS has, knows neither mapfile nor compopt.
@@ -104,4 +104,4 @@ def completion(
 def _place(shell: str) -> Path:
     variable, usual, name = _PLACES[shell]
     base = os.environ.get(variable)
-    return (Path(base) if base else Path.home() / usual) / name
+    return Path(base or whereabouts.absolute(f"~/{usual}")) / name

@@ -73,7 +73,7 @@ def _stop_service() -> None:
     if command is None:
         return
     try:
-        managers.call(command)
+        managers.call(command, managers.CHANGE_PATIENCE)
     except Unavailable as error:
         output.note(f"{error.message}: the service may start the daemon again")
 

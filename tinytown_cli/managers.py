@@ -19,6 +19,8 @@ from tinytownd.domain.errors import BadInput, Unavailable
 Command = list[str]
 #: A manager that does not answer is given up after so long, in seconds.
 PATIENCE = 30.0
+#: The units give a daemon up to 60 s to start and 45 to stop.
+CHANGE_PATIENCE = 90.0
 UNIT = "tinytownd.service"
 LABEL = "io.tinytown.tinytownd"
 #: Of the environment at the installation, what the daemon must have there, too.

@@ -113,7 +113,11 @@ def _started(argv: list[str]) -> subprocess.Popen[str]:
     import subprocess  # noqa: PLC0415  # as said in `Pages`
 
     return subprocess.Popen(
-        argv, stdin=subprocess.PIPE, env={"LESS": _LESS, **os.environ}, encoding="utf-8"
+        argv,
+        stdin=subprocess.PIPE,
+        env={"LESS": _LESS, **os.environ},
+        encoding="utf-8",
+        errors="replace",
     )
 
 

@@ -263,8 +263,11 @@ def run(words: list[str]) -> int:
 
 def main() -> None:
     """The program `tt`."""
-    if sys.stdout is None:  # closed by who started us
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:  # closed by who started us
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115
+    # A character that the encoding has not got ends no command, nor does half of one (\ud800).
+    sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
     code = run(sys.argv[1:])
     try:  # noqa: SIM105  # contextlib is an import, too
         sys.stdout.flush()

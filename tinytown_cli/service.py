@@ -85,7 +85,7 @@ def _put_in_place(manager: Manager, home: Path, text: str, *, again: bool) -> No
     if again:
         for command in manager.uninstall()[0]:
             with contextlib.suppress(Unavailable):  # it may not be loaded
-                managers.call(command)
+                managers.call(command, managers.CHANGE_PATIENCE)
     if pid := places.daemon_pid():
         daemon.end(pid, kill=False)
     for directory in (home, home / "logs"):  # where launchd is to write
@@ -95,7 +95,7 @@ def _put_in_place(manager: Manager, home: Path, text: str, *, again: bool) -> No
     new.write_text(text, encoding="utf-8")
     new.replace(manager.file)
     for command in manager.install():
-        managers.call(command, seconds=90)  # it waits until the daemon is ready
+        managers.call(command, managers.CHANGE_PATIENCE)
 
 
 def _would(manager: Manager, text: str | None, commands: list[Command]) -> None:
@@ -137,10 +137,10 @@ def uninstall(dry_run: DryRun = False) -> None:
     _refuse_another(manager, places.home())
     managers.call(manager.reach())
     for command in before:
-        managers.call(command)
+        managers.call(command, managers.CHANGE_PATIENCE)
     manager.file.unlink()
     for command in after:
-        managers.call(command)
+        managers.call(command, managers.CHANGE_PATIENCE)
     output.show(
         {"done": "removed", "file": str(manager.file)},
         [f"Removed the service ({manager.file}); from now on tt starts the daemon by itself"],

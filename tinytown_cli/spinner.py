@@ -46,12 +46,17 @@ def spinning(doing: str) -> Iterator[Tell]:
         output.wipe = _WIPE
         width = shutil.get_terminal_size().columns
         _write(f"{_WIPE}{output.fit(text, width - 1)}")
+        # Only now: a terminal that takes nothing for a while (Ctrl-S) must not have us draw within
+        # the drawing, again and again.
+        signal.setitimer(signal.ITIMER_REAL, _PICTURE_SECONDS)
 
     before = signal.signal(signal.SIGALRM, draw)
-    signal.setitimer(signal.ITIMER_REAL, PATIENCE, _PICTURE_SECONDS)
+    signal.setitimer(signal.ITIMER_REAL, PATIENCE)
     try:
         yield tell
     finally:
+        # First no more pictures: one that is on its way would set the timer anew.
+        signal.signal(signal.SIGALRM, signal.SIG_IGN)
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
         if output.wipe:
@@ -60,7 +65,9 @@ def spinning(doing: str) -> Iterator[Tell]:
 
 
 def _write(text: str) -> None:
-    with contextlib.suppress(OSError):  # a terminal that has gone takes nothing else with it
+    # A terminal that has gone takes nothing else with it. And the signal may come in the middle of
+    # a line that the terminal is slow to take: Python refuses to write within that, for this once.
+    with contextlib.suppress(OSError, RuntimeError):
         sys.stderr.write(text)
         sys.stderr.flush()
 

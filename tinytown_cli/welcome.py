@@ -18,6 +18,8 @@ _LOOK_BACK = 12 * 3_600
 #: As many of a kind as are told one by one.
 _FEW = 3
 _OPEN = ("pending", "assigned", "running", "blocked", "submitted")
+#: What agents are who do nothing more by themselves.
+_ENDED = {"stopped", "cold"}
 _REHEARSAL = "rehearsal"
 
 
@@ -103,7 +105,10 @@ def _no_town() -> Stand:
 
 def _from_files(directory: Path) -> Stand:
     """What can be said while no daemon runs, or before it has opened the town."""
-    said = [f"There is a town in {directory}. No daemon runs: nothing is worked on now."]
+    state, why, way = "no_daemon", "No daemon runs", "start the daemon, and show the town"
+    if places.daemon_pid():
+        state, why, way = "not_open", "The daemon has not opened it yet", "open it, and show it"
+    said = [f"There is a town in {directory}. {why}: nothing is worked on now."]
     rounds = directory / ".tt" / "rounds"
     worked = sorted(found.name for found in rounds.iterdir()) if rounds.is_dir() else []
     if worked:
@@ -111,7 +116,7 @@ def _from_files(directory: Path) -> Stand:
         said.append(f"Agents that have worked here: {names}.")
     if (directory / places.PLAN).exists():
         said.append(f"It has a plan, {places.PLAN}.")
-    return Stand("no_daemon", said, [Next("tt status", "start the daemon, and show the town")])
+    return Stand(state, said, [Next("tt status", way)])
 
 
 def _no_agents(name: str) -> Stand:
@@ -135,6 +140,8 @@ def of_town(page: client.Data, report: client.Data) -> Stand:
     size = output.plural(sum(page["team"].values()), "agent")
     said = [f"The town '{page['town']['name']}' has {size}: {layout.counts(page['team'])}."]
     asked = [Next(one["command"], _why(one)) for one in report["needs"][:_FEW]]
+    if not page["team"].keys() - _ENDED:
+        asked.append(Next("tt start", "bring the agents back"))
     if waiting:
         said.append(f"Tasks: {layout.counts(counts)}.")
         said += _at_work(page["agents"])

@@ -18,7 +18,7 @@ from typing import Any
 from tinytownd import quotas
 from tinytownd.domain.errors import BadInput
 from tinytownd.domain.policy import Budget, History, Policy
-from tinytownd.files import line_of, parse_toml, read_text
+from tinytownd.files import line_of, parse_toml, read_text, refusal
 from tinytownd.quotas import Quotas
 from tinytownd.redact import redact_all, redact_named
 from tinytownd.settings import (
@@ -109,14 +109,20 @@ def load(home_config: Path, town_config: Path) -> Config:
 
     Raises NotFound without a town's file, BadInput for anything wrong in either.
     """
-    home = read_layer(home_config, "home") if home_config.exists() else Layer(home_config, {})
-    return merge(home, read_layer(town_config, "town"))
+    return merge(_home_layer(home_config), read_layer(town_config, "town"))
 
 
 def load_home(home_config: Path) -> Config:
     """The settings that hold without a town: what the daemon itself needs."""
-    home = read_layer(home_config, "home") if home_config.exists() else Layer(home_config, {})
-    return merge(home, None)
+    return merge(_home_layer(home_config), None)
+
+
+def _home_layer(path: Path) -> Layer:
+    try:
+        there = path.exists()
+    except OSError as error:  # a directory above it is closed to us
+        raise refusal("read", path, error) from error
+    return read_layer(path, "home") if there else Layer(path, {})
 
 
 def read_layer(path: Path, scope: Scope) -> Layer:

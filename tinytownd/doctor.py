@@ -7,6 +7,7 @@ the one part of the client that looks at the installation itself.
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
@@ -42,7 +43,7 @@ def checks(env: Mapping[str, str]) -> Iterator[Check]:
     settings: Config | None = None
     try:
         settings = load_home(home.config)
-        yield check("config", True, str(home.config) if home.config.exists() else "all defaults")
+        yield check("config", True, str(home.config) if _there(home.config) else "all defaults")
     except TownError as error:
         yield check("config", False, error.message, error.hint)
     pid = DaemonLock(home).holder()
@@ -68,12 +69,17 @@ def _machine(home: Home, env: Mapping[str, str]) -> Iterator[Check]:
 
 def _nearest(path: Path) -> Path:
     """The path, or the directory above it that there is."""
-    return next(one for one in (path, *path.parents) if one.exists())
+    return next(one for one in (path, *path.parents) if _there(one))
+
+
+def _there(path: Path) -> bool:
+    """Whether it is there; not, where a directory above it is closed to us."""
+    return os.access(path, os.F_OK)
 
 
 def _home(home: Home) -> Iterator[Check]:
     """Whether the home can be used, and by nobody else."""
-    there, path = home.path.exists(), home.path
+    there, path = _there(home.path), home.path
     near = _nearest(path)
     usable = near.is_dir() and os.access(near, os.R_OK | os.W_OK | os.X_OK)
     told = str(path) if there else f"{path} is made when it is needed"
@@ -88,15 +94,22 @@ def _home(home: Home) -> Iterator[Check]:
 def _open_to_others(home: Home) -> tuple[str, str]:
     """What in the home is not its user's alone, and the command that mends it."""
     files = [home.path, *_files(home.path), *_files(home.data), *_files(home.logs)]
-    foreign = [file for file in files if file.lstat().st_uid != os.geteuid()]
+    foreign = [file for file in files if (found := _status(file)) and found.st_uid != os.geteuid()]
     if foreign:
-        return f"{foreign[0]} is another user's", f'sudo chown -R "$(id -un)" {home.path}'
-    if home.path.stat().st_mode & 0o077:
-        return f"{home.path} is open to other users", f"chmod 700 {home.path}"
-    for file in (home.credentials, home.endpoint):
-        if file.exists() and file.stat().st_mode & 0o077:
-            return f"{file} is open to other users", f"chmod 600 {file}"
+        named = shlex.quote(str(home.path))
+        return f"{foreign[0]} is another user's", f'sudo chown -R "$(id -un)" {named}'
+    for file, mode in ((home.path, 700), (home.credentials, 600), (home.endpoint, 600)):
+        if (found := _status(file, of_link=False)) and found.st_mode & 0o077:
+            return f"{file} is open to other users", f"chmod {mode} {shlex.quote(str(file))}"
     return "", ""
+
+
+def _status(file: Path, *, of_link: bool = True) -> os.stat_result | None:
+    """None for one that is gone: a daemon at work puts files in each other's place."""
+    try:
+        return file.stat(follow_symlinks=not of_link)
+    except OSError:
+        return None
 
 
 def _files(directory: Path) -> list[Path]:
@@ -173,17 +186,17 @@ def _service(env: Mapping[str, str]) -> Check:
     user = Path(env.get("HOME") or Path.home())
     if not LINUX:
         agent = user / "Library" / "LaunchAgents" / "io.tinytown.tinytownd.plist"
-        return _no_service() if not agent.exists() else check("service", True, str(agent))
+        return _no_service() if not _there(agent) else check("service", True, str(agent))
     name = env.get("USER") or env.get("LOGNAME") or user.name
     if (SYSTEM_UNITS / "multi-user.target.wants" / f"tinytownd@{name}.service").is_symlink():
         return check("service", True, f"enabled for all of the machine: tinytownd@{name}")
     units = Path(env.get("XDG_CONFIG_HOME") or user / ".config") / "systemd" / "user"
-    if not (units / SERVICE).exists():
+    if not _there(units / SERVICE):
         return _no_service()
     if not (units / "default.target.wants" / SERVICE).is_symlink():
         fix = f"systemctl --user enable {SERVICE}"
         return check("service", False, "installed, not enabled", fix, required=False)
-    if not Path("/var/lib/systemd/linger", name).exists():
+    if not _there(Path("/var/lib/systemd/linger", name)):
         told = "enabled, and ends with your last login"
         return check("service", False, told, "loginctl enable-linger", required=False)
     return check("service", True, "enabled, also while you are not logged in")

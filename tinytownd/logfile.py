@@ -33,8 +33,6 @@ class LogFile:
         self._settings = settings
         self._bounds = LogSettings()
         self._lock = threading.Lock()
-        #: A line that did not fit on the disk left its beginning there.
-        self._torn = False
         self._open()
         self._look()
 
@@ -54,6 +52,8 @@ class LogFile:
         status = os.fstat(self._file.fileno())
         self._size, self._inode = status.st_size, status.st_ino
         self._begun = _begun(self.path) if self._size else time.time()
+        #: A line that did not fit on the disk left its beginning there.
+        self._torn = _is_torn(self.path)
 
     def _append(self, data: bytes) -> None:
         try:
@@ -125,6 +125,14 @@ def _free(path: Path) -> Path:
         if not name.exists():
             return name
         now += 1
+
+
+def _is_torn(path: Path) -> bool:
+    """Whether a file ends within a line."""
+    with contextlib.suppress(OSError), path.open("rb") as file:  # an empty one has no last byte
+        file.seek(-1, os.SEEK_END)
+        return file.read() != b"\n"
+    return False
 
 
 def _begun(path: Path) -> float:

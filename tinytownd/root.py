@@ -82,11 +82,11 @@ class Daemon:
             asking = asyncio.create_task(users_environment(self.env), name="environment")
             stack.push_async_callback(end, [keeping, asking])
             await self._start_server(stack)
-            # Before any town opens: what is on PATH decides who can be handed work.
-            self._adopt(await asking)
             install_tt(self.home.bin)
             async with anyio.create_task_group() as group:
                 group.start_soon(self._heed_signals, group)
+                # Before any town opens: what is on PATH decides who can be handed work.
+                self._adopt(await asking)
                 group.start_soon(self._server.keep)
                 group.start_soon(self.reader.run)
                 await self.towns.open_registered()
@@ -302,7 +302,7 @@ class Daemon:
         reload.tell(self._settings, towns)
         self._adopt(await users_environment(self.env))
         await self._wake_all()
-        self._service.ready()
+        self._service.reloaded()
 
     def _adopt(self, environment: Mapping[str, str]) -> None:
         hide_too(environment)

@@ -79,8 +79,14 @@ class Service:
         self._manager.tell(READY=1, STATUS=status_line(self._look(), self._away_since))
 
     def reloading(self) -> None:
-        """The settings are read anew; `ready` says that this is over."""
-        self._manager.tell(RELOADING=1, MONOTONIC_USEC=time.monotonic_ns() // 1000)
+        """The settings are read anew; of a daemon that starts or stops nobody waits for that."""
+        if self._phase == "ready":
+            self._manager.tell(RELOADING=1, MONOTONIC_USEC=time.monotonic_ns() // 1000)
+
+    def reloaded(self) -> None:
+        """That is over."""
+        if self._phase == "ready":
+            self.ready()
 
     def stopping(self) -> None:
         """The daemon ends."""

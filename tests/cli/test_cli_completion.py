@@ -249,3 +249,10 @@ def test_the_script_is_printed_or_written(
         assert out.splitlines()[0] == f"Wrote {tmp_path / place}"
         assert (tmp_path / place).read_text() == completion.SCRIPTS[name]
     tt("completion", "tcsh", code=2)
+
+
+def test_without_a_home_directory_it_says_so(tt: Tt, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    monkeypatch.setenv("HOME", "~")  # what Python is left with for a user without one
+    err = tt("completion", "bash", "--install", code=2)[1]
+    assert err.startswith("tt: no home directory is known for ~/.local/share")

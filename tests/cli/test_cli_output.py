@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.cli import shapes
-from tests.cli.scripted import FakeDaemon, Tt
+from tests.cli.scripted import FakeDaemon, Tt, wait_until
 from tests.cli.test_cli_transport import agent_credentials
 from tests.terminal import OnTerminal
 from tinytown_cli import output, pager, spinner
@@ -218,17 +221,48 @@ def test_what_takes_long_says_so_and_goes_away(daemon: FakeDaemon, town: Path) -
     assert seen.seen.endswith("\r\x1b[2K")
 
 
-def test_nothing_is_said_where_nobody_watches(
-    daemon: FakeDaemon, town: Path, tt: Tt, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_picture_is_drawn_within_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(output, "live", False)
+    monkeypatch.setattr(output, "wipe", "")
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     monkeypatch.setattr(spinner, "PATIENCE", 0.001)
-    assert tt("list")[1] == ""
-    with at_terminal(town, "list", TERM="dumb") as seen:
-        assert seen.end() == 0
-    assert "Waiting" not in seen.seen
+    monkeypatch.setattr(spinner, "_PICTURE_SECONDS", 0.001)
+    timers = list[tuple[float, float]]()
+    # A terminal that was stopped by Ctrl-S keeps whoever writes to it for minutes.
+    monkeypatch.setattr(
+        spinner, "_write", lambda _: timers.append(signal.getitimer(signal.ITIMER_REAL))
+    )
+    with spinner.spinning("Waiting"):
+        wait_until(lambda: len(timers) > 2)
+    assert set(timers) == {(0.0, 0.0)}
 
 
-def test_no_passing_line_for_agents_nor_between_those_drawn_in_place(
+class Slow(io.RawIOBase):
+    """A terminal that is still taking a line when the next picture is due."""
+
+    taken = b""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, line: Any) -> int:
+        line = bytes(line)
+        spinner._write("picture")
+        self.taken += line
+        return len(line)
+
+
+def test_a_picture_that_is_due_within_another_line_is_left_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    terminal = Slow()
+    monkeypatch.setattr(sys, "stderr", io.TextIOWrapper(io.BufferedWriter(terminal)))
+    output.note("a line")
+    assert terminal.taken.startswith(b"a line\n")
+
+
+def test_no_passing_line_where_nobody_watches_nor_between_those_drawn_in_place(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(output, "live", False)
@@ -238,6 +272,12 @@ def test_no_passing_line_for_agents_nor_between_those_drawn_in_place(
     monkeypatch.setenv("TINYTOWN_CREDENTIALS", "x")
     assert not spinner._is_watched()
     monkeypatch.delenv("TINYTOWN_CREDENTIALS")
+    with monkeypatch.context() as inner:
+        inner.setenv("TERM", "dumb")
+        assert not spinner._is_watched()
+    with monkeypatch.context() as inner:
+        inner.setattr(sys.stderr, "isatty", lambda: False)
+        assert not spinner._is_watched()
     Screen()
     assert not spinner._is_watched()
 

@@ -249,6 +249,36 @@ def test_standard_output_that_is_closed_full_or_left(
     assert end(">&-") == (0, "")
     assert end("| true") == (0, "")
     assert end("> /dev/full") == (2, "tt: the output cannot be used: No space left on device\n")
+    assert end("2>&-") == end("<&-") == (0, "")
+
+
+def test_standard_input_that_is_closed_is_empty(daemon: FakeDaemon, town: Path) -> None:
+    done = subprocess.run(
+        ["/bin/sh", "-c", f"{shlex.quote(sys.executable)} -m tinytown_cli assign dev - <&-"],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (2, "tt: the text is empty (say what it is about)\n")
+
+
+@pytest.mark.parametrize("encoding", ["latin-1:strict", "utf-8:strict", "utf-8:surrogateescape"])
+def test_a_character_that_the_outputs_encoding_has_not_got(
+    encoding: str, empty_home: Path, tmp_path: Path
+) -> None:
+    (empty_home / "logs").mkdir(parents=True)
+    log = {"event": "x.y", "half": "\ud800", "place": "日本"}
+    (empty_home / "logs" / "tinytownd.jsonl").write_text(json.dumps(log) + "\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "tinytown_cli", "logs"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": encoding},
+        capture_output=True,
+        check=True,
+    )
+    shown = "日本".encode(encoding.partition(":")[0], "replace")
+    assert done.stdout.endswith(b"half=? place=" + shown + b"\n")
 
 
 #: All that a hot verb may import beyond what Python itself starts with, by what it prints.

@@ -65,6 +65,16 @@ def test_without_a_daemon_it_tells_what_files_tell(town: Path, empty_home: Path,
     assert not empty_home.exists()
 
 
+def test_a_daemon_that_does_not_know_the_town_is_not_said_to_be_missing(
+    daemon: FakeDaemon, town: Path, tt: Tt
+) -> None:
+    (town / ".tt" / "town").unlink()  # as in a fresh clone
+    told = json.loads(tt("--json")[0])
+    assert told["state"] == "not_open"
+    assert "The daemon has not opened it yet" in told["said"][0]
+    assert not daemon.sent
+
+
 @pytest.mark.parametrize(
     ("installed", "proposed"),
     [
@@ -101,6 +111,17 @@ def test_work_under_way(daemon: FakeDaemon, town: Path, tt: Tt) -> None:
     out, _ = tt()
     assert "Tasks: 1 running.\n  developer works on t5 (" in out
     assert commands(out) == ["tt status", "tt wait --all"]
+
+
+def test_a_team_that_has_ended_is_brought_back_first(
+    daemon: FakeDaemon, town: Path, tt: Tt
+) -> None:
+    ended = {**STATUS, "team": {"stopped": 1, "cold": 1}}
+    daemon.replies["town.report"] = QUIET
+    daemon.replies["town.status"] = ended
+    assert commands(tt()[0]) == ["tt start", "tt status"]
+    daemon.replies["town.status"] = {**ended, "tasks": {"by_state": {}, "by_agent": {}}}
+    assert commands(tt()[0])[0] == "tt start"
 
 
 def test_what_waits_for_a_person_comes_first(daemon: FakeDaemon, town: Path, tt: Tt) -> None:

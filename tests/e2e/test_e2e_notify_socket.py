@@ -9,12 +9,12 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.town import BIN, CONFIG, Home, until
+from tests.e2e.town import BIN, CONFIG, Home, alive, until
 from tinytownd.home import Home as DaemonsHome
 from tinytownd.store.binary import find_binary
 from tinytownd.store.client import connect
@@ -27,7 +27,7 @@ WATCHDOG = 0.6
 class Supervised:
     """A daemon, and what it has said to its manager."""
 
-    def __init__(self, home: Home, place: Path) -> None:
+    def __init__(self, home: Home, place: Path, **environment: str) -> None:
         self.home, self.heard = home, list[str]()
         self._notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         # An abstract address, which systemd writes with an @.
@@ -42,7 +42,7 @@ class Supervised:
                 "JOURNAL_STREAM": f"{status.st_dev}:{status.st_ino}",
             }
             self.process = subprocess.Popen(
-                [BIN / "tinytownd"], env={**home.env, **told}, stderr=journal
+                [BIN / "tinytownd"], env={**home.env, **told, **environment}, stderr=journal
             )
 
     def listen(self) -> list[str]:
@@ -112,6 +112,41 @@ def test_the_manager_is_told_what_goes_on(supervised: Supervised, tmp_path: Path
     journal = supervised.journal.read_text().splitlines()
     levels = {line[:3]: json.loads(line[3:])["level"] for line in journal}
     assert levels == {"<6>": "info", "<4>": "warning"}
+
+
+def heeds(process: subprocess.Popen[bytes], number: int) -> bool:
+    """Whether the process has a handler for the signal (proc(5), SigCgt)."""
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    caught = next(line for line in status.splitlines() if line.startswith("SigCgt:"))
+    return bool(int(caught.split()[1], 16) >> (number - 1) & 1)
+
+
+def test_a_daemon_that_starts_heeds_signals_and_is_not_ready_for_them(tmp_path: Path) -> None:
+    shell, go_on, asked = (tmp_path / name for name in ("shell", "go_on", "asked"))
+    script = f'echo $$ >> {asked}\nuntil test -e {go_on}; do sleep 0.05; done\nexec sh -c "$4"\n'
+    shell.write_text(f"#!/bin/sh\n{script}")
+    shell.chmod(0o755)
+    asks = {"TINYTOWN_LOGIN_ENVIRONMENT": "1", "SHELL": str(shell)}
+    starting = Supervised(Home(tmp_path / "home", CONFIG), tmp_path, **asks)
+
+    def wait(condition: Callable[[], bool], what: str) -> None:
+        until(lambda: starting.listen() is not None and condition(), what)
+
+    try:
+        wait(lambda: heeds(starting.process, signal.SIGHUP), "it heeds signals")
+        assert "READY=1" not in starting.heard
+        starting.process.send_signal(signal.SIGHUP)
+        wait(lambda: len(asked.read_text().split()) == 2, "the shell is asked anew")
+        starting.process.send_signal(signal.SIGTERM)
+        wait(lambda: len(logged(starting.home, "daemon.signal")) == 2, "both are heard")
+        go_on.touch()
+        starting.hears("STOPPING=1")
+        assert starting.process.wait(20) == 0
+        told = ("READY=1", "RELOADING=1", "STOPPING=1")
+        assert [line for line in starting.listen() if line in told] == ["READY=1", "STOPPING=1"]
+        assert not [pid for pid in asked.read_text().split() if alive(int(pid))]
+    finally:
+        starting.end()
 
 
 def test_a_daemon_that_hangs_gives_no_sign_of_life(supervised: Supervised) -> None:

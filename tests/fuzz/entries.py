@@ -21,6 +21,8 @@ SERIOUS = frozenset({"town.forget", "town.rehearse"})
 ENDING = frozenset(
     {"agent.kill", "agent.close", "agent.interrupt", "agent.restart", "agent.prune", "town.stop"}
     | {"task.complete", "task.fail", "task.cancel", "task.reclaim", "town.reset"}
+    # The task waits for a person then, and its round is ended a minute later.
+    | {"task.ask"}
 )
 ARGS = (
     "",

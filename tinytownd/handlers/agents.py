@@ -26,6 +26,14 @@ from tinytownd.handlers import glance, paging, views
 from tinytownd.handlers.owners import Owner, hand_over, name_for
 from tinytownd.handlers.registry import Answer, Context, verb
 from tinytownd.handlers.rights import mode_of
+from tinytownd.settings import KEYS
+
+#: What an agent's own limits may be at most; the times as in the settings.
+MOST = {
+    "max_rounds": 1_000_000,
+    "silence_seconds": KEYS["limits.silence_seconds"].high,
+    "wall_seconds": KEYS["limits.wall_seconds"].high,
+}
 
 
 def shown(town: Town, agent: Agent, **more: object) -> Answer:
@@ -73,9 +81,9 @@ def spawn(
             check_text(value, key)
         elif isinstance(value, str):
             check_label(value, key)
-    for key in ("max_rounds", "silence_seconds", "wall_seconds"):
-        if told[key] is not None and told[key] < 1:
-            raise BadInput(f"{key} is at least 1")
+    for key, most in MOST.items():
+        if told[key] is not None and not 1 <= told[key] <= most:
+            raise BadInput(f"{key} is a whole number from 1 to {most:.0f}")
     if parent is not None:
         told["parent"] = ctx.town.agent(parent).name
     there = ctx.town.find_agent(name)

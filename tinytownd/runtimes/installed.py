@@ -63,10 +63,18 @@ def _asked(programs: list[Path], env: Mapping[str, str]) -> dict[Path, str]:
             process.wait(max(deadline - time.monotonic(), 0))
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        said, _ = process.communicate()
-        version = _VERSION.search(said.decode(errors="replace"))
+        version = _VERSION.search(_said(process).decode(errors="replace"))
         told[program] = version[0] if version else ""
     return told
+
+
+def _said(process: subprocess.Popen[bytes]) -> bytes:
+    """What lies in its pipe: the pipe's end may be held by what it left in the background."""
+    with process:
+        if process.stdout is None:
+            return b""
+        os.set_blocking(process.stdout.fileno(), False)
+        return process.stdout.read() or b""
 
 
 def _start(program: Path, env: Mapping[str, str]) -> subprocess.Popen[bytes] | None:
@@ -93,7 +101,7 @@ def signed_in(cli: Cli, env: Mapping[str, str], system: str = sys.platform) -> t
     variable = next((name for name in cli.variables if env.get(name)), "")
     if variable:
         return True, f"signed in ({variable})"
-    if cli.file and _file(cli, env).exists():
+    if cli.file and os.access(_file(cli, env), os.F_OK):
         return True, f"signed in ({_short(_file(cli, env), env)})"
     if cli.elsewhere or system == KEYCHAIN_SYSTEM:
         return True, "whether it is signed in cannot be seen"

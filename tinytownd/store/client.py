@@ -15,11 +15,12 @@ from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
 import redis.asyncio
 import structlog
+from redis.asyncio.connection import parse_url
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
 
-from tinytownd.domain.errors import Unavailable
+from tinytownd.domain.errors import BadInput, Unavailable
 from tinytownd.home import Endpoint, connect_path
 from tinytownd.store.binary import recent
 
@@ -72,8 +73,16 @@ def _pool(endpoint: Endpoint, options: dict[str, Any]) -> redis.asyncio.Blocking
 def external(url: str) -> Endpoint:
     """The endpoint that a configured URL names; its user and password leave the URL.
 
-    They may stand in its query as well, as redis-py has it.
+    They may stand in its query as well, as redis-py has it. Raises `BadInput`, without the URL:
+    what is wrong with it may be in the password.
     """
+    try:
+        parse_url(url)
+    except ValueError:
+        raise BadInput(
+            "the address is no Redis URL: look at its port, and at its password",
+            hint="in a password, write %2F for /, %23 for #, %3F for ?, %40 for @",
+        ) from None
     parts = urlsplit(url)
     query = parse_qsl(parts.query, keep_blank_values=True)
     told = {name: value for name, value in query if name in ("username", "password")}

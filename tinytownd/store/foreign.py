@@ -90,12 +90,9 @@ class Foreign:
 async def foreign(endpoint: Endpoint, where: str) -> AsyncIterator[Foreign]:
     """The Redis at an endpoint; `where` names it without its secrets.
 
-    Raises `Unavailable` where none answers, `BadInput` for a URL that is none.
+    Raises `Unavailable` where none answers, `BadInput` where there is too much.
     """
-    try:
-        client = connect(endpoint)
-    except ValueError:
-        raise BadInput(f"{where} is no Redis URL", hint="redis://HOST:PORT or a socket") from None
+    client = connect(endpoint)
     try:
         yield Foreign(client, where)
     except (RedisError, OSError) as error:

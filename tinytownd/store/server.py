@@ -202,7 +202,8 @@ class EmbeddedServer:
         try:
             await client.bgrewriteaof()
         except (RedisError, OSError) as error:
-            log.warning("redis.not_rewritten", error=str(error))
+            if "in progress" not in str(error):
+                log.warning("redis.not_rewritten", error=str(error))
         finally:
             await client.aclose()
 
