@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import fcntl
 import functools
-import hashlib
 import json
 import os
 import struct
 import sys
-import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -92,6 +90,9 @@ class Home:
         path = self.path / "redis.sock"
         if LINUX or len(os.fsencode(path)) <= SOCKET_PATH_LIMIT:
             return path
+        import hashlib  # noqa: PLC0415 -- both take a while, and only this system needs them
+        import tempfile  # noqa: PLC0415 -- as above
+
         key = hashlib.sha256(os.fsencode(self.path)).hexdigest()[:16]
         return Path(tempfile.gettempdir()) / f"tt-{key}" / "redis.sock"
 

@@ -321,11 +321,14 @@ async def test_what_outgrows_its_base_is_written_anew(
 
 @pytest.mark.parametrize(
     ("base", "appended", "outgrown"),
-    [(0, sync.APPENDED, False), (0, sync.APPENDED + 1, True), (2**30, 2**30, False)],
+    [
+        (0, sync.APPENDED, False),
+        (0, sync.APPENDED + 1, True),
+        (2**30, 2**28, False),
+        (2**30, 2**28 + 1, True),
+    ],
 )
-def test_only_what_is_more_than_its_base_is_too_much(
-    base: int, appended: int, outgrown: bool
-) -> None:
+def test_a_quarter_more_is_too_much(base: int, appended: int, outgrown: bool) -> None:
     files = {
         Path("x.2.base.aof"): base,
         Path("x.1.incr.aof"): 1,

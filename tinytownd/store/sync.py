@@ -11,9 +11,9 @@ pages back after that, vm.dirty_expire_centisecs).
 How much has reached the disk is written beside the files: what is shorter at the next start has
 lost something that was safe, see store/aof.py.
 
-What was appended is replayed at every start. Once that is more than the state it began with, the
-server is asked to write its state anew; its own rule (`auto-aof-rewrite-percentage`) counts only
-from its last start, and from 64 MiB on.
+What was appended is replayed at every start, and what went into the archive meanwhile stands in
+the files twice. Once they have grown by a quarter, the server is asked to write its state anew; its
+own rule (`auto-aof-rewrite-percentage`) waits until they have doubled since its last start.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ from tinytownd.store.synced import mark_path, sync
 log = structlog.get_logger(__name__)
 #: How far the disk may be behind, in seconds.
 SYNC_SECONDS = 1.0
-#: Bytes that may be appended before it is asked whether they are more than what they began with.
-APPENDED = 16 * 2**20
+#: What may be appended before the files are written anew: bytes, and a share of the files (1/4).
+APPENDED, PART = 16 * 2**20, 4
 #: Seconds between two requests to write everything anew: one may take a while, or fail.
 REWRITE_SECONDS = 60.0
 
@@ -66,9 +66,9 @@ async def keep_synced(data: Path, rewrite: Callable[[], Awaitable[None]]) -> Non
 
 
 def outgrown(files: Mapping[Path, int]) -> bool:
-    """Whether more bytes were appended to the files' base than the base itself is."""
+    """Whether so much was appended to the files' base that they are better written anew."""
     appended = sum(size for file, size in files.items() if file.name.endswith(".incr.aof"))
-    return appended > max(APPENDED, sum(files.values()) - appended)
+    return appended > max(APPENDED, (sum(files.values()) - appended) / PART)
 
 
 def sizes(data: Path) -> dict[Path, int]:
