@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import _socket
 import contextlib
+import os
 import select
 import shutil
 import textwrap
@@ -42,7 +43,7 @@ class Talk:
         #: What was asked here and has no answer yet, and whether somebody is there to give one.
         self._asked: set[str] = set()
         self._is_there = False
-        self._keys = Keys(screen.again)
+        self._keys = Keys()
 
     def __enter__(self) -> Self:
         self._keys.__enter__()
@@ -58,10 +59,14 @@ class Talk:
 
         Raises `TimeoutError`, and `KeyboardInterrupt` when the person leaves.
         """
-        sources = [self._keys.fd] if link is None else [self._keys.fd, link]
+        ours = [self._keys.fd, self._keys.resumed]
+        sources = ours if link is None else [*ours, link]
         while True:
             left = None if until is None else max(until - time.monotonic(), 0)
             ready, _, _ = select.select(sources, [], [], left)
+            if self._keys.resumed in ready:
+                os.read(self._keys.resumed, 4096)
+                self._screen.again()
             if self._keys.fd in ready:
                 self._take_in()
             if link in ready:

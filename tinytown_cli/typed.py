@@ -13,7 +13,6 @@ import signal
 import sys
 import termios
 import unicodedata
-from collections.abc import Callable
 from types import FrameType
 from typing import Self
 
@@ -87,12 +86,14 @@ def possible() -> bool:
 class Keys:
     """Standard input as single keys, unechoed, until the end of the `with`, however it comes.
 
-    `redraw` is called where the terminal was somebody else's in between (Ctrl-Z, then `fg`).
+    `resumed` is a descriptor that can be read where the terminal was somebody else's in between
+    (Ctrl-Z, then `fg`): all is to be drawn anew. The signal may come in the middle of a drawing.
     """
 
-    def __init__(self, redraw: Callable[[], None]) -> None:
+    def __init__(self) -> None:
         self.fd = sys.stdin.fileno()
-        self._redraw = redraw
+        self.resumed, self._resume = os.pipe()
+        os.set_blocking(self._resume, False)
         self._before = termios.tcgetattr(self.fd)
         self._handlers: dict[int, object] = {}
 
@@ -108,6 +109,8 @@ class Keys:
         self._give_back()
         for number, handler in self._handlers.items():
             signal.signal(number, handler)  # type: ignore[arg-type]  # what it gave us
+        os.close(self.resumed)
+        os.close(self._resume)
 
     def read(self) -> bytes:
         """What was typed; nothing where the terminal is gone."""
@@ -140,4 +143,5 @@ class Keys:
 
     def _again(self, _: int, __: FrameType | None) -> None:
         self._take()
-        self._redraw()
+        with contextlib.suppress(BlockingIOError):  # it has been told often enough
+            os.write(self._resume, b"\0")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
@@ -14,7 +15,7 @@ import pytest
 from tests.cli.scripted import FakeDaemon, wait_until
 from tests.cli.shapes import agent, conducting, message, task
 from tests.terminal import OnTerminal
-from tinytown_cli import output, screen, talk
+from tinytown_cli import client, output, screen, talk
 from tinytown_cli.typed import Line
 from tinytownd.domain.errors import Conflict
 
@@ -173,6 +174,34 @@ def test_after_a_stop_the_keys_are_taken_again(conducted: OnTerminal) -> None:
     conducted.process.send_signal(signal.SIGCONT)
     conducted.until("> half", after=seen)
     assert conducted.modes() == taken
+
+
+class Interrupted(io.RawIOBase):
+    """A terminal on which we are resumed in the middle of a drawing."""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        signal.raise_signal(signal.SIGCONT)
+        return len(data)
+
+
+def test_one_that_is_resumed_while_it_draws_draws_anew_afterwards(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seeing, inside = os.openpty()
+    monkeypatch.setattr(output, "live", False)
+    with os.fdopen(seeing, "rb", 0), os.fdopen(inside, "rb", 0) as terminal:
+        monkeypatch.setattr(sys, "stdin", terminal)
+        monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BufferedWriter(Interrupted())))
+        drawn = screen.Screen()
+        conversation = talk.Talk(client.Target("town"), drawn)
+        with conversation:  # draws, and is interrupted
+            drawings: list[str] = []
+            monkeypatch.setattr(drawn, "again", lambda: drawings.append("anew"))
+            conversation.rest(0)
+    assert drawings == ["anew"]
 
 
 @pytest.mark.parametrize(
