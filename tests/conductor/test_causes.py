@@ -351,6 +351,21 @@ def test_an_agent_that_a_person_stopped_is_asked_nothing() -> None:
     assert asked(town) == []
 
 
+@pytest.mark.parametrize("back", [{"state": "idle", "desired": "run"}, None])
+def test_an_agent_that_is_back_is_asked_what_came_up_meanwhile(back: dict[str, Any] | None) -> None:
+    off = agent(CONDUCTOR, 2, state="stopped", desired="stop")
+    town = policed(agent("ann"), agent("bob", 3), off, task(1, "ann"))
+    town.put(town.agent("ann").but(state="stopped", desired="stop"))
+    settled(town)
+    assert asked(town) == []
+    if back is None:
+        town.drop(town.agent(CONDUCTOR))
+    else:
+        town.put(town.agent(CONDUCTOR).but(**back))
+    settled(town)
+    assert asked(town) == ["Nobody will do t1: ann is stopped"]
+
+
 def test_the_agent_changes_to_the_cli_that_the_settings_name() -> None:
     town = policed(agent("ann"), agent(CONDUCTOR, 2, session="s"))
     town.policy = Policy(conductor_cli="codex")

@@ -32,7 +32,9 @@ class External:
         self._argv = [
             *(SERVER, "--port", str(port), "--bind", "127.0.0.1", "--dir", str(directory)),
             *("--unixsocket", str(directory / "s"), "--save", "", "--logfile", "log"),
-            *("--appendonly", "yes" if keeps else "no", "--enable-debug-command", "yes"),
+            # By itself it puts writes off while the disk is busy: a kill would lose them.
+            *("--appendonly", "yes" if keeps else "no", "--appendfsync", "no"),
+            *("--enable-debug-command", "yes"),
         ]
         self._process: subprocess.Popen[bytes] | None = None
         self._address = ("127.0.0.1", port) if port else str(directory / "s")

@@ -18,6 +18,7 @@ from tinytownd.domain.index import is_line, word_of
 from tinytownd.domain.lines import lines_of, may_take
 from tinytownd.domain.message import CONDUCTOR, DAEMON, QUESTION, Message
 from tinytownd.domain.names import ROLE
+from tinytownd.domain.record import Record
 from tinytownd.domain.task import Task
 from tinytownd.domain.town import Town
 from tinytownd.domain.track import TrackedPlan
@@ -172,8 +173,15 @@ def refer_unfit(town: Town, owners: Iterable[str]) -> None:
 
 
 def concerned(town: Town, owners: Iterable[str]) -> set[str]:
-    """Owners that were touched, and the roles of those that were."""
+    """Owners that were touched, and the roles of those that were.
+
+    All who have work, where the agent that is asked may have come back: nobody asked it meanwhile.
+    """
     found = set(owners)
+    if any(
+        kind == Agent.kind and _may_be_back(one) for (kind, _), one in town.change.records.items()
+    ):
+        found.update(town.index.able())
     for owner in owners:
         agent = town.find_agent(owner)
         if agent is not None:
@@ -181,6 +189,11 @@ def concerned(town: Town, owners: Iterable[str]) -> set[str]:
         elif not is_line(owner):
             found.update(town.index.lines())  # it was removed: who knows what it was
     return found
+
+
+def _may_be_back(agent: Record | None) -> bool:
+    """Of one that was removed nobody knows who it was; then there is an agent to ask again."""
+    return agent is None or (isinstance(agent, Agent) and agent.is_conductor)
 
 
 def sent_home(town: Town) -> bool:

@@ -97,6 +97,10 @@ class TaskIndex:
         """Whether an owner has ready tasks, in lines that move or in others."""
         return owner in self._ready
 
+    def able(self) -> list[str]:
+        """Whoever has something that is ready: agents, and lines."""
+        return list(self._ready)
+
     def owners_of_ready(self, plan: str) -> list[str]:
         """Who could go on with a plan."""
         return [owner for owner, count in self._able[plan].items() if count]
