@@ -62,6 +62,9 @@ class Bursts:
         assert await self.store.read(seen) == seen(fresh)
         return [task.description for task in fresh.tasks.values()]
 
+    async def answers_later(self) -> bool:
+        return bool(self._desk._answering)
+
     async def _answered(self) -> bool:
         return await waiting_in(self.client, keys.commands_key(self.store.id)) == 0
 
@@ -181,6 +184,7 @@ async def test_an_answer_that_the_server_refuses_is_told_and_taken_later(
                 # The word that it is subscribed is none, and may come now.
                 while (first := await heard.get_message(timeout=5)) is None:
                     pass
+            await until(bursts.answers_later)  # even to acknowledge it was refused
         finally:
             await bursts.client.config_set("min-replicas-to-write", 0)
         (reply,) = await asking
