@@ -89,9 +89,11 @@ def recorded(file: Path = RECORDED) -> dict[str, Any]:
 
 def off(row: str, one: Figure, known: dict[str, list[Figure]]) -> str:
     """Why a figure is a regression rather than noise; "" when it is none."""
+    if one.goal is None:
+        return ""
     then = [other.ratio for other in known.get(row, []) if other.name == one.name]
-    bound = OFF * max([one.goal or 0.0, *then])
-    if not bound or one.ratio <= bound:
+    bound = OFF * max([one.goal, *then])
+    if one.ratio <= bound:
         return ""
     return f"{row}, {one.name}: {one.ratio:.2f}, more than {bound:.2f}"
 

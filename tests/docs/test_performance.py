@@ -33,6 +33,11 @@ def test_off_is_twice_the_goal_or_twice_what_it_was(
     assert bool(bench.off("row", figure(ratio), known)) is regression
 
 
+def test_what_only_explains_others_is_never_off() -> None:
+    once, now = (Figure("a further town", value, "s", None) for value in (0.01, 0.05))
+    assert not bench.off("row", now, {"row": [once]})
+
+
 def test_what_has_no_floor_is_held_against_its_goal() -> None:
     assert Figure("share", 0.4, "%", 0.5).met
     assert not Figure("share", 0.6, "%", 0.5).met
