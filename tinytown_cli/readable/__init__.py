@@ -19,7 +19,8 @@ from tinytown_cli.readable.others import (
     is_opencode,
     opencode,
 )
-from tinytown_cli.readable.values import Entry, Kind, Record, parse
+from tinytown_cli.readable.values import Entry, Kind
+from tinytownd.domain.jsonlines import Record, parse
 
 __all__ = ["LINE_LIMIT", "Entry", "Kind", "Reader"]
 

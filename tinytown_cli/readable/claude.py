@@ -4,17 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from tinytown_cli.readable.values import (
-    Entry,
-    Record,
-    items,
-    reason,
-    short,
-    table,
-    told,
-    tool,
-    words,
-)
+from tinytown_cli.readable.values import Entry, reason, short, told, tool, words
+from tinytownd.domain.jsonlines import Record, items, table
 
 _TYPES = frozenset({"system", "assistant", "user", "result", "rate_limit_event", "stream_event"})
 #: Of `system`: what begins a session says nothing that the round's heading does not.

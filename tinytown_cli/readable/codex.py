@@ -4,18 +4,8 @@ from __future__ import annotations
 
 import re
 
-from tinytown_cli.readable.values import (
-    Entry,
-    Record,
-    items,
-    number,
-    parse,
-    reason,
-    table,
-    told,
-    tool,
-    words,
-)
+from tinytown_cli.readable.values import Entry, number, reason, told, tool, words
+from tinytownd.domain.jsonlines import Record, items, parse, table
 
 _SILENT = frozenset({"thread.started", "turn.started", "turn.completed", "item.updated"})
 #: Items that are told when they start, so that one sees what it is at; the others when they end.

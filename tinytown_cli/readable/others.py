@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tinytown_cli.readable.values import Entry, Record, reason, table, told, tool, words
+from tinytown_cli.readable.values import Entry, reason, told, tool, words
+from tinytownd.domain.jsonlines import Record, table
 
 
 def is_gemini(record: Record) -> bool:

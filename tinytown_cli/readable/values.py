@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
 #: What an agent said, or thought; a tool that it called; one that failed; a mistake that ended
@@ -12,7 +10,6 @@ from typing import Literal, NamedTuple
 Kind = Literal[
     "said", "thought", "tool", "failed", "error", "note", "result", "unknown", "text", "stderr"
 ]
-Record = Mapping[str, object]
 
 #: Characters of a tool's argument, of what a tool that failed printed. Ours: a line or two.
 SHORT = 200
@@ -33,27 +30,6 @@ class Entry(NamedTuple):
     text: str
     tool: str = ""
     piece: bool = False
-
-
-def parse(line: str) -> Record | None:
-    """The JSON object on that line, or None."""
-    if not line.startswith("{"):
-        return None
-    try:
-        value = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
-
-
-def table(value: object) -> Record:
-    """The value if it is an object, else an empty one."""
-    return value if isinstance(value, dict) else {}
-
-
-def items(value: object) -> list[object]:
-    """The value if it is a list, else an empty one."""
-    return value if isinstance(value, list) else []
 
 
 def words(value: object) -> str:

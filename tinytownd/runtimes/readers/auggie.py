@@ -2,15 +2,8 @@
 
 from __future__ import annotations
 
-from tinytownd.runtimes.readers.base import (
-    LINE_LIMIT,
-    Clock,
-    JsonLines,
-    Record,
-    local_now,
-    session,
-    words,
-)
+from tinytownd.domain.jsonlines import Record
+from tinytownd.runtimes.readers.base import LINE_LIMIT, Clock, JsonLines, local_now, session, words
 from tinytownd.runtimes.readers.limits import limit_in
 
 

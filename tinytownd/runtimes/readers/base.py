@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
+
+from tinytownd.domain.jsonlines import Record, parse
 
 # A longer line is dropped whole: a final record is never that long, a tool's output may be.
 LINE_LIMIT = 4 * 1024 * 1024
@@ -17,7 +18,6 @@ LINE_LIMIT = 4 * 1024 * 1024
 TEXT_LIMIT = 256 * 1024
 
 Clock = Callable[[], datetime]
-Record = Mapping[str, object]
 
 _SESSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
 
@@ -107,7 +107,7 @@ class JsonLines(Reader):
 
     def line(self, line: bytes) -> None:
         """One whole line, without its end."""
-        if (parsed := parse(line)) is not None:
+        if (parsed := parse(line.decode("utf-8", "replace"))) is not None:
             self.record(parsed)
 
     def _extend(self, part: bytes) -> None:
@@ -122,27 +122,6 @@ class JsonLines(Reader):
         self._line.clear()
         if line:
             self.line(line)
-
-
-def parse(line: bytes) -> Record | None:
-    """The JSON object on that line, or None."""
-    if not line.startswith(b"{"):
-        return None
-    try:
-        value = json.loads(line.decode("utf-8", "replace"))
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
-
-
-def table(value: object) -> Record:
-    """The value if it is an object, else an empty one."""
-    return value if isinstance(value, dict) else {}
-
-
-def items(value: object) -> list[object]:
-    """The value if it is a list, else an empty one."""
-    return value if isinstance(value, list) else []
 
 
 def words(value: object) -> str:

@@ -2,17 +2,8 @@
 
 from __future__ import annotations
 
-from tinytownd.runtimes.readers.base import (
-    JsonLines,
-    RateLimit,
-    Record,
-    amount,
-    count,
-    items,
-    session,
-    table,
-    words,
-)
+from tinytownd.domain.jsonlines import Record, items, table
+from tinytownd.runtimes.readers.base import JsonLines, RateLimit, amount, count, session, words
 from tinytownd.runtimes.readers.limits import LIMIT_STATUSES, from_epoch, limit_in
 
 _INPUT = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")

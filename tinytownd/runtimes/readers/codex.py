@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tinytownd.runtimes.readers.base import JsonLines, Record, count, parse, session, table, words
+from tinytownd.domain.jsonlines import Record, parse, table
+from tinytownd.runtimes.readers.base import JsonLines, count, session, words
 from tinytownd.runtimes.readers.limits import limit_in
 
 
@@ -41,5 +42,5 @@ class Codex(JsonLines):
 def _message(holder: Record) -> str:
     """The message; the API's own errors come as JSON inside it."""
     message = words(holder.get("message"))
-    inner = table(parse(message.encode()))
+    inner = table(parse(message))
     return words(table(inner.get("error")).get("message")) or message

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tinytownd.runtimes.readers.base import JsonLines, Record, session, table, words
+from tinytownd.domain.jsonlines import Record, table
+from tinytownd.runtimes.readers.base import JsonLines, session, words
 from tinytownd.runtimes.readers.limits import limit_in
 
 

@@ -2,15 +2,8 @@
 
 from __future__ import annotations
 
-from tinytownd.runtimes.readers.base import (
-    JsonLines,
-    Record,
-    amount,
-    count,
-    session,
-    table,
-    words,
-)
+from tinytownd.domain.jsonlines import Record, table
+from tinytownd.runtimes.readers.base import JsonLines, amount, count, session, words
 from tinytownd.runtimes.readers.limits import limit_in
 
 
