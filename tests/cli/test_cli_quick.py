@@ -231,20 +231,24 @@ def test_an_agent_speaks_on_its_own_stream_at_once(
     assert 50_000 < sent.life_ms <= 60_000
 
 
+def in_shell(words: str) -> tuple[int, str]:
+    """The exit code, and standard error, of `tt` with these words and redirections."""
+    done = subprocess.run(
+        ["/bin/sh", "-c", f"{shlex.quote(sys.executable)} -m tinytown_cli {words}"],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stderr
+
+
 @pytest.mark.parametrize("words", ["--help", "status", "status --json", "list --json"])
 def test_standard_output_that_is_closed_full_or_left(
     words: str, daemon: FakeDaemon, town: Path
 ) -> None:
     def end(where: str) -> tuple[int, str]:
-        program = f"{shlex.quote(sys.executable)} -m tinytown_cli {words}"
-        done = subprocess.run(
-            ["/bin/sh", "-c", f"{program} {where}"],
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        return done.returncode, done.stderr
+        return in_shell(f"{words} {where}")
 
     assert end(">&-") == (0, "")
     assert end("| true") == (0, "")
@@ -253,14 +257,8 @@ def test_standard_output_that_is_closed_full_or_left(
 
 
 def test_standard_input_that_is_closed_is_empty(daemon: FakeDaemon, town: Path) -> None:
-    done = subprocess.run(
-        ["/bin/sh", "-c", f"{shlex.quote(sys.executable)} -m tinytown_cli assign dev - <&-"],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (done.returncode, done.stderr) == (2, "tt: the text is empty (say what it is about)\n")
+    told = "tt: the text is empty (say what it is about)\n"
+    assert in_shell("assign dev - <&-") == (2, told)
 
 
 @pytest.mark.parametrize("encoding", ["latin-1:strict", "utf-8:strict", "utf-8:surrogateescape"])
