@@ -15,7 +15,8 @@ import pytest
 from tinytownd.domain.errors import BadInput, TownError
 from tinytownd.files import directory_inside, open_inside, open_private, write_atomic
 from tinytownd.place import Place
-from tinytownd.runtimes.process import RoundFiles, adopt
+from tinytownd.runtimes.process import adopt
+from tinytownd.runtimes.roundfiles import RoundFiles
 
 WRITE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
 

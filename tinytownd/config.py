@@ -310,13 +310,14 @@ class Watched:
     def __init__(self, home_config: Path, town_config: Path | None = None) -> None:
         """Without a town's file: what holds for the daemon itself."""
         self._home, self._town = home_config, town_config
+        self._files = [str(path) for path in (home_config, town_config) if path]
         self._stamp: object = None
         self._config: Config | None = None
         self._renewed: Config | None = None
 
     def get(self) -> Config:
         """Raises what `load` or `load_home` raises."""
-        stamp = tuple(_stamp(path) for path in (self._home, self._town) if path)
+        stamp = tuple(map(_stamp, self._files))
         if self._config is None or stamp != self._stamp:
             config = load(self._home, self._town) if self._town else load_home(self._home)
             newest = max((found[0] for found in stamp if found), default=0)
@@ -334,9 +335,9 @@ class Watched:
         return old, new
 
 
-def _stamp(path: Path) -> tuple[int, int, int] | None:
+def _stamp(path: str) -> tuple[int, int, int] | None:
     try:
-        status = path.stat()
+        status = os.stat(path)  # noqa: PTH116 -- with every decision: a Path's takes twice as long
     except OSError:
         return None
     return status.st_mtime_ns, status.st_size, status.st_ino

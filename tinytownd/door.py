@@ -9,13 +9,15 @@ import asyncio
 import json
 import os
 from collections import defaultdict
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 import structlog
 
 from tinytownd.home import Endpoint
-from tinytownd.runtimes.process import RoundFiles
+from tinytownd.runtimes.roundfiles import RoundFiles
 from tinytownd.store import keys
 from tinytownd.store.acl import agent_acl
 from tinytownd.store.client import Client, end, set_user
@@ -54,11 +56,11 @@ class Door:
         #: When the streams of those that left will not be read any more.
         self._lingering: dict[str, asyncio.TimerHandle] = {}
 
-    def open(self, agent: str, files: RoundFiles) -> None:
-        """Writes the credentials of a round that is about to start, and has it let in.
+    def key(self, agent: str) -> tuple[str, Callable[[], None]]:
+        """The credentials of a round that is about to start, and what has it let in.
 
         Nobody waits for that: a program that starts takes longer, and one that is too early is told
-        to try again. Raises OSError.
+        to try again.
         """
         password = os.urandom(24).hex()
         endpoint = self._server.agent_endpoint(self._user(agent), password)
@@ -72,7 +74,9 @@ class Door:
             "agent": agent,
             "dir": str(self._directory),
         }
-        files.write(files.credentials, json.dumps(told))
+        return json.dumps(told), partial(self._open, agent, password)
+
+    def _open(self, agent: str, password: str) -> None:
         self.inside.add(agent)
         # Its process runs then: a refusal (no memory, a full disk) is waited out, too.
         letting = patiently(

@@ -36,14 +36,14 @@ from tinytownd.redact import hide_all, secret_values
 from tinytownd.resources import shortage
 from tinytownd.runtimes.alive import TOKEN_VARIABLE
 from tinytownd.runtimes.catalogue import PRESETS, Runtime, executable
-from tinytownd.runtimes.process import RoundFiles
+from tinytownd.runtimes.roundfiles import RoundFiles
 from tinytownd.runtimes.tables import from_table, no_such_cli
 from tinytownd.store import keys
 from tinytownd.store.client import end
 from tinytownd.store.commands import Command
 from tinytownd.store.patience import patiently
 from tinytownd.store.town import TownStore
-from tinytownd.supervisor.host import limits
+from tinytownd.supervisor.host import Entry, limits
 from tinytownd.supervisor.loop import Supervisor
 from tinytownd.supervisor.safety import keep_awake
 from tinytownd.supervisor.slots import Slots
@@ -69,7 +69,7 @@ class TownHost:
     ) -> None:
         self.place = place
         self.name = ""
-        self.store = TownStore(around.client, town_id, settle, self._policy)
+        self.store = TownStore(around.client, town_id, settle, self._policy, self._begin)
         self.slots = around.slots
         self._around = around
         self._rehearsal = rehearsal
@@ -167,7 +167,7 @@ class TownHost:
         if executable(runtime, env["PATH"], self.place.directory) is not None:
             return None
         how = f" ({runtime.install})" if runtime.install else ""
-        return f"{told(runtime)} is not on PATH{how}"
+        return f"{runtime.told} is not on PATH{how}"
 
     def installed_cli(self, cli: str | None, permissions: str | None) -> str:
         """The CLI itself, or the town's default one.
@@ -179,7 +179,7 @@ class TownHost:
         why = self.missing(runtime)
         if why is not None:
             how = f"install it: {runtime.install}" if runtime.install else "see tt doctor"
-            raise BadInput(f"{told(runtime)} is not on PATH", hint=how)
+            raise BadInput(f"{runtime.told} is not on PATH", hint=how)
         runtime.allowing(permissions or self.config.town.permissions)
         return name
 
@@ -187,15 +187,10 @@ class TownHost:
         """What the machine has too little of for a round now, in words; "" when it has enough."""
         return shortage(self.config.limits, (self.place.directory, self._around.home.path))
 
-    async def enter(self, agent: Agent, running: Round) -> dict[str, str]:
-        """Has the round's process let in to speak for the agent; its environment."""
-        files = self.files(running)
-        self._door.open(agent.id, files)
-        config = self.config
-        env = for_agent(
-            self._around.users_env, config, self.runtime(running.cli), self._around.home.bin
-        )
-        return env | {
+    def enter(self, agent: Agent, running: Round, runtime: Runtime) -> Entry:
+        """How the round's process is to speak for the agent; raises `TownError`."""
+        env = for_agent(self._around.users_env, self.config, runtime, self._around.home.bin)
+        env |= {
             "TINYTOWN_HOME": str(self._around.home.path),
             "TINYTOWN_TOWN": self.id,
             "TINYTOWN_TOWN_DIR": str(self.place.directory),
@@ -203,21 +198,22 @@ class TownHost:
             "TINYTOWN_AGENT_NAME": agent.name,
             "TINYTOWN_TASK_ID": running.task or "",
             "TINYTOWN_ROUND": running.id,
-            "TINYTOWN_CREDENTIALS": str(files.credentials),
+            "TINYTOWN_CREDENTIALS": str(self.files(running).credentials),
             TOKEN_VARIABLE: running.token,
         }
+        return Entry(env, *self._door.key(agent.id))
 
     async def readmit(self, agent: Agent, running: Round) -> None:
         """The user and the stream of a round, by its credentials; waits for Redis."""
         await self._door.open_again(agent.id, self.files(running))
 
-    async def leave(self, agent: Agent) -> None:
+    async def leave(self, agent: str) -> None:
         """After a round: waits for the agent's last commands, then takes its user away.
 
         Waits for Redis, too: what this round still says must not be taken for the next one's.
         """
-        await patiently(lambda: self._desk.dismiss(agent.id), town=self.id)
-        await self._door.close(agent.id)
+        await patiently(lambda: self._desk.dismiss(agent), town=self.id)
+        await self._door.close(agent)
 
     def files(self, running: Round) -> RoundFiles:
         """The files of a round."""
@@ -370,6 +366,12 @@ class TownHost:
             going_on = recovery.put_away(self.store)
             self._tasks["archive"] = asyncio.create_task(going_on, name=f"archive {self.id}")
 
+    def _begin(self, town: Town, woken: Iterable[str]) -> None:
+        """Has agents that a change concerns begin in it what it made due."""
+        for agent_id in sorted(woken):
+            if supervisor := self._supervisors.get(agent_id):
+                supervisor.begin(town)
+
     def _supervise(self, agent_id: str) -> None:
         supervisor = Supervisor(self, agent_id)
         self._supervisors[agent_id] = supervisor
@@ -382,12 +384,6 @@ class TownHost:
         if self._tasks.get(agent_id) is task:
             self._tasks.pop(agent_id)
             self._supervisors.pop(agent_id, None)
-
-
-def told(runtime: Runtime) -> str:
-    """A CLI by its name, and by its program's where that is another."""
-    program = runtime.argv[0]
-    return f"the CLI '{runtime.name}'" + (f" ({program})" if program != runtime.name else "")
 
 
 def _moved(town: Town, directory: Path) -> None:

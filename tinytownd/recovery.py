@@ -7,9 +7,6 @@ somebody who does not trust it, and for what no record tells.
 from __future__ import annotations
 
 import asyncio
-import errno
-import os
-import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -17,13 +14,12 @@ from typing import NamedTuple, Protocol
 import structlog
 
 from tinytownd.domain.agent import Agent
-from tinytownd.domain.errors import TownError
 from tinytownd.domain.message import Round
 from tinytownd.domain.retention import goes_on
 from tinytownd.domain.town import Town
-from tinytownd.files import directory_inside
 from tinytownd.runtimes.alive import held, marked
-from tinytownd.runtimes.process import RoundFiles, RoundProcess
+from tinytownd.runtimes.process import RoundProcess
+from tinytownd.runtimes.roundfiles import RoundFiles
 from tinytownd.store import keys
 from tinytownd.store.town import TownStore
 
@@ -137,7 +133,7 @@ async def sweep(store: TownStore, private: Path) -> None:
     upto = await store.view(lambda town: town.meta.cleared)
     for directory in round_directories(private) if upto else ():
         if int(directory.name) <= upto:
-            await asyncio.to_thread(_remove, private, directory)
+            await asyncio.to_thread(RoundFiles(directory, within=private).remove)
 
 
 async def put_away(store: TownStore) -> None:
@@ -147,12 +143,24 @@ async def put_away(store: TownStore) -> None:
 
 
 async def count_on(store: TownStore, private: Path) -> None:
-    """Numbers the town's rounds on from those that have files.
+    """Numbers the town's rounds on from those that have files, and removes those that never were.
 
-    In a store that is younger than the files a new round would find an old one's result.
+    In a store that is younger than the files a new round would find an old one's result. And a
+    daemon may die when it has made a round's files ready, and before the round is written down.
     """
-    found = await asyncio.to_thread(round_directories, private)
-    last = max((int(one.name) for one in found), default=0)
+    written = await store.view(lambda town: town.meta.rounds)
+
+    def looked_at() -> int:
+        kept = [0]
+        for directory in round_directories(private):
+            files = RoundFiles(directory, within=private)
+            if int(directory.name) > written and files.never_ran():
+                files.remove()
+            else:
+                kept.append(int(directory.name))
+        return max(kept)
+
+    last = await asyncio.to_thread(looked_at)
 
     def raise_to(town: Town) -> None:
         if town.meta.rounds < last:
@@ -165,16 +173,3 @@ def round_directories(private: Path) -> list[Path]:
     """What stands where rounds have their files, `rounds/<agent>/<number>`."""
     found = sorted((private / "rounds").glob("*/*"))
     return [one for one in found if one.name.isdecimal() and len(one.name) <= MOST_DIGITS]
-
-
-def _remove(private: Path, directory: Path) -> None:
-    """Removes a round's directory, and its agent's when that was the last one in there."""
-    agent = directory.parent
-    try:
-        with directory_inside(private, agent, make=False) as inside:
-            shutil.rmtree(directory.name, dir_fd=inside)
-        with directory_inside(private, agent.parent, make=False) as inside:
-            os.rmdir(agent.name, dir_fd=inside)
-    except (OSError, TownError) as error:
-        if not isinstance(error, OSError) or error.errno != errno.ENOTEMPTY:
-            log.warning("round.files_stay", directory=str(directory), error=str(error))

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
 from tinytownd.settings import Limits
 
 _MEMORY = Path("/proc/meminfo")
+_AVAILABLE = re.compile(rb"^MemAvailable: +(\d+) kB", re.MULTILINE)
+#: Bytes within which that line is: it is the third.
+_ENOUGH = 1024
 
 
 def shortage(limits: Limits, directories: Iterable[Path]) -> str:
@@ -40,8 +44,8 @@ def free_disk(directory: Path) -> int | None:
 def free_memory() -> int | None:
     """MiB that programs can get without swapping (proc(5), MemAvailable); None: not known."""
     try:
-        lines = _MEMORY.read_text().splitlines()
+        with _MEMORY.open("rb", buffering=0) as file:
+            found = _AVAILABLE.search(file.read(_ENOUGH) or b"")
     except OSError:
         return None
-    found = next((line.split() for line in lines if line.startswith("MemAvailable:")), None)
     return int(found[1]) >> 10 if found else None

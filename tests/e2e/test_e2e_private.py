@@ -153,7 +153,7 @@ def test_a_link_planted_for_a_file_of_the_next_round(town: TownUnderTest, tmp_pa
     precious = tmp_path / "precious"
     precious.write_text("mine")
     town.team("a")
-    for name in ("prompt.md", "stdout", "stderr", "lock", "credentials"):
+    for name in ("prompt.md", "stdout", "stderr", "credentials"):
         file = town.directory / ".tt" / "rounds" / "a" / "1" / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.symlink_to(precious)

@@ -87,7 +87,7 @@ def _parsed(text: str) -> Any:
 
 
 #: Files of a round: what is in them, and whether they are there, hangs on when it was ended.
-OF_A_PROCESS = ("pid", "exit", "lock", "credentials", "stderr", "stdout", "prompt.md")
+OF_A_PROCESS = ("pid", "exit", "credentials", "stderr", "stdout", "prompt.md")
 
 
 def file_picture(*places: Path) -> dict[str, str]:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from tinytownd.runtimes.alive import TOKEN_VARIABLE
 from tinytownd.runtimes.catalogue import Invocation
-from tinytownd.runtimes.process import RoundFiles, RoundProcess, spawn
+from tinytownd.runtimes.process import RoundProcess, ready, spawn
+from tinytownd.runtimes.roundfiles import RoundFiles
 
 
 async def wait_until(condition: Callable[[], bool], seconds: float = 10) -> None:
@@ -38,7 +39,8 @@ class Rounds:
         self.started: list[RoundProcess] = []
 
     def argv(self, *argv: str) -> RoundProcess:
-        process = spawn(self.files, Invocation(argv), cwd=self.cwd, env=self.env)
+        with ready(self.files) as opened:
+            process = spawn(opened, Invocation(argv), cwd=self.cwd, env=self.env)
         self.started.append(process)
         return process
 

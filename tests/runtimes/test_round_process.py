@@ -15,8 +15,9 @@ from tests.runtimes.rounds import Rounds, is_alive, wait_until
 from tinytownd.runtimes import alive
 from tinytownd.runtimes.alive import Scans, held
 from tinytownd.runtimes.catalogue import Invocation
-from tinytownd.runtimes.process import LEFTOVER_GRACE, RoundFiles, adopt, spawn
+from tinytownd.runtimes.process import LEFTOVER_GRACE, adopt, ready, spawn
 from tinytownd.runtimes.readers import reader
+from tinytownd.runtimes.roundfiles import RoundFiles
 from tinytownd.runtimes.verdict import verdict
 
 WAIT_FOR_GO = "while [ ! -e go ]; do sleep 0.01; done"
@@ -34,7 +35,8 @@ async def test_a_round_runs_and_leaves_its_files(rounds: Rounds) -> None:
     rounds.files.write(rounds.files.prompt, "the prompt")
     argv = ("/bin/sh", "-c", "cat; echo oops >&2; pwd -P")
     invocation = Invocation(argv, rounds.files.prompt)
-    process = spawn(rounds.files, invocation, cwd=rounds.cwd, env=rounds.env)
+    with ready(rounds.files) as opened:
+        process = spawn(opened, invocation, cwd=rounds.cwd, env=rounds.env)
     pid = process.pid
     assert await process.wait() == 0
     assert process.pid is None
@@ -106,8 +108,8 @@ async def test_megabytes_of_output(rounds: Rounds) -> None:
 
 async def test_nothing_starts_when_it_cannot(rounds: Rounds) -> None:
     before = open_fds()
-    with pytest.raises(FileNotFoundError):
-        spawn(rounds.files, Invocation(("true",)), cwd=rounds.cwd / "none", env=rounds.env)
+    with ready(rounds.files) as opened, pytest.raises(FileNotFoundError):
+        spawn(opened, Invocation(("true",)), cwd=rounds.cwd / "none", env=rounds.env)
     with pytest.raises(OSError, match="Argument list too long"):
         rounds.argv("true", "x" * 200_000)
     with pytest.raises(ValueError, match="null byte"):
@@ -219,11 +221,13 @@ DAEMON = """
 import os, sys
 from pathlib import Path
 from tinytownd.runtimes.catalogue import Invocation
-from tinytownd.runtimes.process import RoundFiles, spawn
+from tinytownd.runtimes.process import ready, spawn
+from tinytownd.runtimes.roundfiles import RoundFiles
 from tinytownd.runtimes.alive import TOKEN_VARIABLE
 cwd, token, script = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
 env = {"PATH": os.environ["PATH"], TOKEN_VARIABLE: token}
-process = spawn(RoundFiles(cwd / "round"), Invocation(("/bin/sh", "-c", script)), cwd=cwd, env=env)
+with ready(RoundFiles(cwd / "round")) as opened:
+    process = spawn(opened, Invocation(("/bin/sh", "-c", script)), cwd=cwd, env=env)
 print(process.pid, flush=True)
 os._exit(9)
 """

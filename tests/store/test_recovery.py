@@ -271,6 +271,26 @@ async def test_a_store_that_is_younger_than_the_files_counts_on(host: TownHost) 
     assert await host.store.read(lambda town: town.meta.rounds) == 12
 
 
+async def test_files_of_a_round_that_was_never_written_down_go(host: TownHost) -> None:
+    await host.store.transact(lambda town: town.put(town.meta.but(rounds=8)))
+    await host.close()
+    with_files(host, "ann/9")  # it said something
+    for name, files in {
+        "ann/7": "",
+        "ann/10": "prompt.md credentials stdout",
+        "bob/11": "",
+    }.items():
+        directory = host.place.private / "rounds" / name
+        directory.mkdir(parents=True)
+        for file in files.split():
+            (directory / file).touch()
+    (host.place.private / "rounds" / "ann" / "12").mkdir()
+    (host.place.private / "rounds" / "ann" / "12" / "mine").touch()
+    await host.open()
+    assert rounds_of(host) == ["ann/12", "ann/7", "ann/9"]
+    assert await host.store.read(lambda town: town.meta.rounds) == 12
+
+
 async def test_no_link_is_followed(host: TownHost, tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     for name in ("1", "2"):

@@ -19,6 +19,7 @@ from tinytownd.domain.town import Town
 from tinytownd.home import Endpoint, Home
 from tinytownd.host import TownHost
 from tinytownd.place import Place
+from tinytownd.runtimes.catalogue import Runtime
 from tinytownd.store import keys
 from tinytownd.store.client import Client, connect
 from tinytownd.store.commands import CommandReader
@@ -66,6 +67,16 @@ async def host(cut: Cut, client: Client, town_id: str, tmp_path: Path) -> AsyncI
     await client.execute_command("ACL", "DELUSER", f"tt-{town_id}-a1")
 
 
+def enter(host: TownHost) -> None:
+    """Has the round let in, as it is when its process was let go."""
+    entry = host.enter(ANN, RUNNING, Runtime("shell", ()))
+    files = host.files(RUNNING)
+    assert entry.env["TINYTOWN_CREDENTIALS"] == str(files.credentials)
+    files.create()
+    files.write(files.credentials, entry.credentials)
+    entry.let_in()
+
+
 async def may_speak(client: Client, town_id: str) -> bool:
     return f"tt-{town_id}-a1" in await client.execute_command("ACL", "USERS")
 
@@ -75,10 +86,9 @@ async def test_a_round_that_begins_waits_for_redis(
     cut: Cut, host: TownHost, client: Client, town_id: str, word: str
 ) -> None:
     cut.swallow(word)
-    env = await host.enter(ANN, RUNNING)
+    enter(host)
     await host._door.opened("a1")
     assert cut.cuts == 1
-    assert Path(env["TINYTOWN_CREDENTIALS"]).exists()
     assert await may_speak(client, town_id)
 
 
@@ -92,8 +102,8 @@ async def test_a_round_that_is_taken_over_waits_for_redis(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("tinytownd.door.LINGER_SECONDS", 0.0)
-    await host.enter(ANN, RUNNING)
-    await host.leave(ANN)
+    enter(host)
+    await host.leave(ANN.id)
     await asyncio.sleep(0)  # for the timer: its stream is not read any more
     cut.swallow(word)
     await host.readmit(ANN, RUNNING)
@@ -105,9 +115,9 @@ async def test_a_round_that_is_taken_over_waits_for_redis(
 async def test_a_round_that_ends_waits_for_redis(
     cut: Cut, host: TownHost, client: Client, town_id: str, word: str
 ) -> None:
-    await host.enter(ANN, RUNNING)
+    enter(host)
     cut.swallow(word)
-    await host.leave(ANN)
+    await host.leave(ANN.id)
     assert cut.cuts == 1
     assert not await may_speak(client, town_id)
 
@@ -116,10 +126,10 @@ async def test_what_a_round_said_is_not_taken_for_the_next_one(
     host: TownHost, client: Client, town_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tinytownd.door.DRAIN_SECONDS", 0.05)
-    await host.enter(ANN, RUNNING)
+    enter(host)
     stream = keys.commands_key(town_id, "a1")
     await post(client, stream, "task.complete")  # and nobody carries it out
-    await host.leave(ANN)
+    await host.leave(ANN.id)
     assert await client.xlen(stream) == 0
 
 
@@ -127,7 +137,7 @@ async def test_a_cancel_that_is_swallowed_does_not_keep_a_round_from_its_end(
     host: TownHost, client: Client, town_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tinytownd.door.DRAIN_SECONDS", 0.05)
-    await host.enter(ANN, RUNNING)
+    enter(host)
     await post(client, keys.commands_key(town_id, "a1"), "task.complete")
     there = host._around.client
     real = there.xlen
@@ -139,7 +149,7 @@ async def test_a_cancel_that_is_swallowed_does_not_keep_a_round_from_its_end(
         return int(await real(stream))
 
     monkeypatch.setattr(there, "xlen", deaf)
-    leaving = asyncio.create_task(host.leave(ANN))
+    leaving = asyncio.create_task(host.leave(ANN.id))
     await asyncio.wait({leaving}, timeout=10)
     ended = leaving.done()
     monkeypatch.undo()
@@ -154,8 +164,8 @@ async def test_the_stream_of_a_round_is_read_on_for_a_while_and_no_longer(
     read = host._around.reader._cursors
     for seconds, still in ((60.0, True), (0.0, False)):
         monkeypatch.setattr("tinytownd.door.LINGER_SECONDS", seconds)
-        await host.enter(ANN, RUNNING)
-        await host.leave(ANN)
+        enter(host)
+        await host.leave(ANN.id)
         await asyncio.sleep(0.01)
         assert (keys.commands_key(town_id, "a1") in read) is still
 
@@ -163,12 +173,12 @@ async def test_the_stream_of_a_round_is_read_on_for_a_while_and_no_longer(
 async def test_only_who_is_in_a_round_is_let_in_again(
     host: TownHost, client: Client, town_id: str
 ) -> None:
-    await host.enter(ANN, RUNNING)
+    enter(host)
     await host._door.opened("a1")
     await client.execute_command("ACL", "DELUSER", f"tt-{town_id}-a1")
     await host.readmit_all()
     assert await may_speak(client, town_id)
-    await host.leave(ANN)
+    await host.leave(ANN.id)
     await host.readmit_all()  # its end is not in the records yet
     assert not await may_speak(client, town_id)
 

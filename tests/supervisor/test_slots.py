@@ -33,9 +33,10 @@ class Rounds:
         def bounds() -> dict[str, int]:
             return {what: self.bounds.get(what, 0) for what in on}
 
-        async with self.slots.slot(*place, bounds):
-            self.order.append(name)
-            await self._ends[name].wait()
+        slot = await self.slots.acquire(*place, bounds)
+        self.order.append(name)
+        await self._ends[name].wait()
+        self.slots.release(slot)
 
     async def end(self, name: str) -> None:
         self._ends[name].set()
@@ -103,13 +104,12 @@ async def test_a_bound_that_was_raised_counts_at_the_next_turn() -> None:
 
 async def test_an_adopted_round_counts_even_beyond_the_bound() -> None:
     rounds = Rounds(1)
-    rounds.slots.adopt()
-    rounds.slots.adopt()
+    adopted = [rounds.slots.adopt(), rounds.slots.adopt()]
     await rounds.begin("a")
-    rounds.slots.release()
+    rounds.slots.release(adopted[0])
     await turn()
     assert rounds.order == []
-    rounds.slots.release()
+    rounds.slots.release(adopted[1])
     await turn()
     assert rounds.order == ["a"]
     await rounds.end_all()
@@ -141,24 +141,47 @@ async def test_one_that_is_cancelled_as_a_slot_comes_free_does_not_get_it() -> N
 
 async def test_one_that_is_cancelled_as_it_gets_a_slot_passes_it_on() -> None:
     rounds = Rounds(1)
-    rounds.slots.adopt()
+    adopted = rounds.slots.adopt()
     await rounds.begin("gone", age=1)
     await rounds.begin("next", age=1)
-    rounds.slots.release()
+    rounds.slots.release(adopted)
     rounds.tasks["gone"].cancel()
     await turn()
     assert await rounds.end_all() == ["next"]
     assert rounds.slots.taken == 0
 
 
-async def test_a_round_that_fails_gives_its_slot_back() -> None:
-    slots = Slots(lambda: 1)
-    try:
-        async with slots.slot("x", 0, 0):
-            raise OSError
-    except OSError:
-        pass
-    assert slots.taken == 0
+# At once
+
+
+async def test_a_slot_is_taken_at_once_while_there_is_one() -> None:
+    slots = Slots(lambda: 2)
+    taken = [slots.take({"claude": 1}), slots.take({"claude": 1}), slots.take({}), slots.take({})]
+    assert taken == [frozenset({"claude"}), None, frozenset(), None]
+    slots.release(frozenset({"claude"}))
+    assert slots.take({"claude": 1}) is not None
+    assert slots.taken == 2
+
+
+async def test_a_slot_is_taken_instead_of_one_that_is_held() -> None:
+    slots = Slots(lambda: 2)
+    claude, codex = slots.take({"claude": 1}), slots.take({"codex": 1})
+    assert slots.take({"codex": 1}, claude) is None  # codex is full, and nothing was given back
+    assert slots.take({"claude": 1}, codex) is None
+    assert slots.take({"claude": 1}, claude) == claude
+    assert slots.taken == 2
+
+
+async def test_nobody_takes_at_once_what_another_waits_for() -> None:
+    rounds = Rounds(1)
+    mine = rounds.slots.take({})
+    assert mine is not None
+    await rounds.begin("waits")
+    assert rounds.slots.take({}, mine) is None
+    rounds.slots.release(mine)
+    await turn()
+    assert await rounds.end_all() == ["waits"]
+    assert rounds.slots.taken == 0
 
 
 # By CLI and by account

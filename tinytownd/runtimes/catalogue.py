@@ -69,6 +69,12 @@ class Runtime:
     interactive: tuple[str, ...] = ()
     context: tuple[str, ...] = ("{prompt}",)
 
+    @property
+    def told(self) -> str:
+        """It by its name, and by its program's where that is another."""
+        program = self.argv[0]
+        return f"the CLI '{self.name}'" + (f" ({program})" if program != self.name else "")
+
     def allowing(self, mode: str) -> tuple[str, ...]:
         """The arguments that hold it to a permission mode; raises `BadInput` for one it lacks."""
         if mode not in self.permissions:

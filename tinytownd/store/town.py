@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -63,6 +63,7 @@ class TownStore:
         town_id: str,
         settle: Callable[[Town], None],
         policy: Callable[[], Policy] = Policy,
+        begin: Callable[[Town, Iterable[str]], None] = lambda _town, _woken: None,
     ) -> None:
         self.id = town_id
         self.last_event = "0-0"
@@ -72,6 +73,7 @@ class TownStore:
         self._client = client
         self._settle = settle
         self._policy = policy
+        self._begin = begin
         self._lock = asyncio.Lock()
         self._town: Town | None = None
         self._revision = "0"
@@ -219,6 +221,7 @@ class TownStore:
                 for entry, decide in commands:
                     replies.append((entry, self._outcome(town, entry, decide)))
                     change.add(town.next_change())
+                self._go_on(town, change)
             except BaseException:
                 town.rollback(all_changes=True)
                 raise
@@ -233,6 +236,18 @@ class TownStore:
             town.rollback()
             return encode_error(entry.command, refusal)
         return _reply(entry.command, answer)
+
+    def _go_on(self, town: Town, change: Change) -> None:
+        """Adds to a change what those begin at once whom it wakes."""
+        try:
+            self._begin(town, change.wakes)
+            if town.change:
+                self._settle(town)
+        except Exception:
+            # They look by themselves when it is written.
+            log.exception("begin.fault", town=self.id)
+            town.rollback()
+        change.add(town.next_change())
 
     async def answer(self, entry: Entry, reply: str, *, life: int = wire.DONE_SECONDS) -> None:
         """Answers a command that changed nothing."""
@@ -294,9 +309,11 @@ class TownStore:
             except BaseException:
                 town.rollback()
                 raise
+            change = town.next_change()
+            self._go_on(town, change)
             tx = _transaction_id()
             attempt.results[tx] = result
-            how = await self._write(town, town.change, tx, [(entry, reply)] if entry else [])
+            how = await self._write(town, change, tx, [(entry, reply)] if entry else [])
             if how == "known":
                 raise AlreadyAnswered
             if how == "done":

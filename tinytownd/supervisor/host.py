@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
 
 import structlog
 
@@ -14,12 +15,21 @@ from tinytownd.domain.message import Round
 from tinytownd.domain.names import PERMISSIONS
 from tinytownd.domain.task import Task
 from tinytownd.runtimes.catalogue import Runtime
-from tinytownd.runtimes.process import RoundFiles
+from tinytownd.runtimes.roundfiles import RoundFiles
 from tinytownd.settings import Limits
 from tinytownd.store.town import TownStore
 from tinytownd.supervisor.slots import Slots
 
 log = structlog.get_logger(__name__)
+
+
+class Entry(NamedTuple):
+    """How a round's process speaks for its agent: the environment, and what `credentials` holds."""
+
+    env: dict[str, str]
+    credentials: str
+    #: For when it runs; nobody waits for it.
+    let_in: Callable[[], None]
 
 
 class Host(Protocol):
@@ -47,14 +57,14 @@ class Host(Protocol):
     def files(self, running: Round) -> RoundFiles:
         """The files of a round."""
 
-    async def enter(self, agent: Agent, running: Round) -> dict[str, str]:
-        """Lets the round's process speak for the agent: its environment."""
+    def enter(self, agent: Agent, running: Round, runtime: Runtime) -> Entry:
+        """How the round's process is to speak for the agent; raises `TownError`."""
 
     async def readmit(self, agent: Agent, running: Round) -> None:
-        """The same for a round that runs on from an earlier daemon."""
+        """Lets a round in that runs on from an earlier daemon."""
 
-    async def leave(self, agent: Agent) -> None:
-        """After the round: every command that it wrote has been carried out."""
+    async def leave(self, agent: str) -> None:
+        """After a round of the agent (an id): every command that it wrote has been carried out."""
 
 
 def permissions(host: Host, agent: Agent, task: Task | None = None) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import structlog
 
@@ -23,6 +24,8 @@ from tinytownd.supervisor import verdict
 from tinytownd.supervisor.decide import Begin, Gone, Move, Nudge, Sleep, Step, next_step
 from tinytownd.supervisor.host import Host, counts, limits, permissions
 from tinytownd.supervisor.round import RoundRunner
+from tinytownd.supervisor.slots import Slot
+from tinytownd.supervisor.start import Start, prepare
 from tinytownd.supervisor.verdict import Ending, Retries
 
 log = structlog.get_logger(__name__)
@@ -30,6 +33,13 @@ log = structlog.get_logger(__name__)
 FAULT_PAUSE = 1.0
 #: How long a mistake in the settings holds an agent before it is looked at again, in milliseconds.
 HOLD_MS = 3_000
+
+
+class Begun(NamedTuple):
+    """A round that began with the change that made it due, and may not be written down yet."""
+
+    start: Start
+    slot: Slot
 
 
 @dataclass
@@ -41,8 +51,11 @@ class Supervisor:
 
     def __post_init__(self) -> None:
         self._wake = asyncio.Event()
-        #: What the round counts for that an earlier daemon started.
-        self._adopted: frozenset[str] | None = None
+        #: The slot that its round has.
+        self._slot: Slot | None = None
+        #: Whether a change may begin its next round: it sleeps, or its last round is over.
+        self._free = False
+        self._begun: Begun | None = None
         #: The agent's name, as it was when it was looked at last.
         self._name: str | None = None
 
@@ -61,11 +74,15 @@ class Supervisor:
                 await asyncio.sleep(FAULT_PAUSE)
 
     async def _run(self) -> None:
-        await self._take_over()
         while True:
             self._wake.clear()
-            step = await self.host.store.view(self._next)
+            if self._begun is not None:
+                await self._go_on(self._begun)
+                continue
+            step = await self.host.store.view(self._look)
             match step:
+                case Round():
+                    await self._take_over(step)
                 case Gone():
                     return
                 case Sleep(until):
@@ -74,6 +91,10 @@ class Supervisor:
                     await self._begin(step)
                 case _:
                     await self._step(step)
+
+    def _look(self, town: Town) -> Step | Round:
+        """What to do; or the round that is open although nobody here follows it."""
+        return open_round(town, self.agent_id) or self._next(town)
 
     def _next(self, town: Town) -> Step:
         if agent := town.agents.get(self.agent_id):
@@ -96,11 +117,14 @@ class Supervisor:
     async def _sleep(self, until: int | None) -> None:
         """Until it is woken, or until that time (UTC, milliseconds); see also `safety.py`."""
         left = None if until is None else max(0.0, (until - wire.now_ms()) / 1000)
+        self._free = True
         try:
             async with asyncio.timeout(left):
                 await self._wake.wait()
         except TimeoutError:
             pass
+        finally:
+            self._free = False
 
     async def _step(self, step: Step) -> None:
         await self.host.store.transact(lambda town: carry_out(town, self.agent_id, step, self._cli))
@@ -120,11 +144,49 @@ class Supervisor:
             else (min(PRIORITIES.index(m.priority) for m in step.messages), step.messages[0].seq)
         )
         needed = partial(counts, self.host, step.cli)
-        async with self.host.slots.slot(self.host.store.id, rank, age, needed):
+        self._slot = await self.host.slots.acquire(self.host.store.id, rank, age, needed)
+        try:
             base = await self._base()
-            running = await self.host.store.transact(lambda town: self._start(town, step.cli, base))
-            if running is not None:
-                await self._follow(running, adopted=False)
+            start = await self.host.store.transact(lambda town: self._due(town, step.cli, base))
+            if start is not None:
+                await self._follow(start.running, lambda one: one.run(start, certain=True))
+        finally:
+            self._give_back()
+
+    def begin(self, town: Town) -> None:
+        """Begins what a change made due, in that change, if it is free and there is a slot.
+
+        Its process is made ready while the change is being written. What a commit is to be noted
+        of first begins later, as does what has to wait for a slot.
+        """
+        if not self._free or self._begun is not None:
+            return
+        step = self._next(town)
+        if not isinstance(step, Begin) or (step.task is not None and step.task.review is not None):
+            return
+        slot = self.host.slots.take(counts(self.host, step.cli), self._slot)
+        if slot is None:
+            return
+        self._slot = None
+        try:
+            start = self._start(town, step)
+        except BaseException:
+            self.host.slots.release(slot)
+            raise
+        if start is None:
+            self.host.slots.release(slot)
+            return
+        self._begun = Begun(start, slot)
+        self._wake.set()
+
+    async def _go_on(self, begun: Begun) -> None:
+        """Follows such a round, if it was written down."""
+        self._begun, self._slot = None, begun.slot
+        try:
+            running = begun.start.running
+            await self._follow(running, lambda one: one.run(begun.start, certain=False))
+        finally:
+            self._give_back()
 
     async def _base(self) -> str | None:
         """The commit that work begins with which somebody will review, to compare it with then."""
@@ -133,14 +195,17 @@ class Supervisor:
             return None
         return step.task.base or await asyncio.to_thread(changes.commit, Path(where))
 
-    def _start(self, town: Town, cli: str, base: str | None) -> Round | None:
+    def _due(self, town: Town, cli: str, base: str | None) -> Start | None:
+        """Begins what is due by now, unless it runs on another CLI than the slot is for."""
         step = self._next(town)
         if not isinstance(step, Begin) or step.cli != cli:
-            # What is due by now runs on another CLI than the slot is for.
             return None
+        return self._start(town, step, base)
+
+    def _start(self, town: Town, step: Begin, base: str | None = None) -> Start | None:
         agent = town.agents[self.agent_id]
         try:
-            self.host.runtime(cli).allowing(permissions(self.host, agent, step.task))
+            self.host.runtime(step.cli).allowing(permissions(self.host, agent, step.task))
             why = self.host.shortage()
         except TownError as error:
             why = error.message
@@ -149,41 +214,52 @@ class Supervisor:
             hold(town, agent, why)
             return None
         token = os.urandom(16).hex()
-        return verdict.begin(town, agent, step, token=token, cli=cli, base=base)
+        running = verdict.begin(town, agent, step, token=token, cli=step.cli, base=base)
+        return prepare(town, self.agent_id, running)
 
     def adopt(self, town: Town) -> None:
         """Counts the round that an earlier daemon started, before another one takes its slot."""
         running = open_round(town, self.agent_id)
-        if running is not None and self._adopted is None:
-            self._adopted = self.host.slots.adopt(counts(self.host, running.cli))
+        if running is not None and self._slot is None:
+            self._slot = self.host.slots.adopt(counts(self.host, running.cli))
 
     def disown(self) -> None:
-        """That round is over, or nobody follows it any more."""
-        if self._adopted is not None:
-            self.host.slots.release(self._adopted)
-            self._adopted = None
+        """Nobody follows its rounds any more."""
+        self._give_back()
+        if self._begun is not None:
+            self.host.slots.release(self._begun.slot)
+            self._begun = None
 
-    async def _take_over(self) -> None:
-        """Follows the round that an earlier daemon started."""
-        running = await self.host.store.view(lambda town: open_round(town, self.agent_id))
+    def _give_back(self) -> None:
+        if self._slot is not None:
+            self.host.slots.release(self._slot)
+            self._slot = None
+
+    async def _take_over(self, running: Round) -> None:
+        """Follows a round that an earlier daemon started, or that was written down late."""
         try:
-            if running is not None:
-                await self.host.store.view(self.adopt)
-                await self._follow(running, adopted=True)
+            await self.host.store.view(self.adopt)
+            await self._follow(running, RoundRunner.take_over)
         finally:
-            self.disown()
+            self._give_back()
 
-    async def _follow(self, running: Round, *, adopted: bool) -> None:
-        runner = RoundRunner(self.host, self.agent_id, running, self._wake)
-        ending = await (runner.take_over() if adopted else runner.run())
-        agent = await self.host.store.view(lambda town: town.agents[self.agent_id])
-        await self.host.leave(agent)
-        await self.host.store.transact(lambda town: self._finish(town, running.id, ending))
+    async def _follow(
+        self, running: Round, follow: Callable[[RoundRunner], Awaitable[Ending | None]]
+    ) -> None:
+        ending = await follow(RoundRunner(self.host, self.agent_id, running, self._wake))
+        if ending is None:
+            return
+        await self.host.leave(self.agent_id)
+        self._free = True
+        try:
+            await self.host.store.transact(lambda town: self._finish(town, running, ending))
+        finally:
+            self._free = False
 
-    def _finish(self, town: Town, round_id: str, ending: Ending) -> None:
-        running = town.rounds.get(round_id)
-        if running is not None and not running.over:
-            verdict.finish(town, running, ending, retries(self.host, running))
+    def _finish(self, town: Town, running: Round, ending: Ending) -> None:
+        known = town.rounds.get(running.id)
+        if known is not None and known.token == running.token and not known.over:
+            verdict.finish(town, known, ending, retries(self.host, known))
 
 
 def hold(town: Town, agent: Agent, why: str) -> None:
@@ -197,7 +273,8 @@ def hold(town: Town, agent: Agent, why: str) -> None:
 def open_round(town: Town, agent_id: str) -> Round | None:
     """The round that the agent is in, as the store has it."""
     agent = town.agents.get(agent_id)
-    return town.rounds.get(agent.round) if agent is not None and agent.round else None
+    found = town.rounds.get(agent.round) if agent is not None and agent.round else None
+    return found if found is not None and not found.over else None
 
 
 def retries(host: Host, running: Round) -> Retries:

@@ -11,21 +11,18 @@ from typing import Any
 import structlog
 
 from tinytownd import changes
-from tinytownd.domain import gates
-from tinytownd.domain.agent import Agent
 from tinytownd.domain.errors import TownError
 from tinytownd.domain.message import Round
 from tinytownd.domain.plan import SHELL
-from tinytownd.domain.task import Task
 from tinytownd.domain.town import Town
 from tinytownd.redact import hide, redact
-from tinytownd.runtimes.process import RoundFiles, RoundProcess, adopt, spawn
+from tinytownd.runtimes.process import RoundProcess, adopt
 from tinytownd.runtimes.readers import Reader, Transcript, reader
 from tinytownd.runtimes.readers.base import words
 from tinytownd.runtimes.verdict import verdict
-from tinytownd.supervisor import brief, prompt
 from tinytownd.supervisor.decide import Clock, Limits, Stop, Watch, look
-from tinytownd.supervisor.host import Host, limits, permissions
+from tinytownd.supervisor.host import Host, limits
+from tinytownd.supervisor.start import Start, prepare, readied
 from tinytownd.supervisor.verdict import Ending
 
 log = structlog.get_logger(__name__)
@@ -80,30 +77,49 @@ class RoundRunner:
     wake: asyncio.Event
     started: float = field(default_factory=lambda: asyncio.get_running_loop().time())
 
-    async def run(self) -> Ending:
-        """Starts the round's process and follows it."""
-        agent, task, files, text = await self._prepared()
+    async def run(self, start: Start, *, certain: bool) -> Ending | None:
+        """Starts the round's process and follows it; `certain`: the round is surely written down.
+
+        None: it is not, and nothing ran.
+        """
         try:
-            runtime = self.host.runtime(self.running.cli)
-            env = await self.host.enter(agent, self.running)
-            files.write(files.prompt, text)
-            model = agent.model if runtime.name == agent.cli else None
-            mode = permissions(self.host, agent, task)
-            invocation = runtime.invocation(files.prompt, text, self.running.resumed, model, mode)
-            process = spawn(files, invocation, cwd=Path(self.running.cwd), env=env)
+            started = await self._started(start, certain=certain)
         except TownError as error:
             # A mistake in a settings file is nobody's failure: it waits until that is mended.
             log.warning("round.not_started", **self._about, error=str(error))
-            return self._ending("limited", error=error.message, broken=True)
+            failed = self._ending("limited", error=error.message, broken=True)
         except (OSError, ValueError) as error:
             log.warning("round.not_started", **self._about, error=str(error))
-            return self._ending("failed", error=f"it could not be started: {error}")
-        log.info("round.started", **self._about, pid=process.pid, cli=runtime.name, mode=mode)
-        return await self._follow(process, runtime.reader)
+            failed = self._ending("failed", error=f"it could not be started: {error}")
+        else:
+            return await self._follow(*started) if started is not None else None
+        return failed if certain or await self._is_written() else None
+
+    async def _started(self, start: Start, *, certain: bool) -> tuple[RoundProcess, str] | None:
+        """The process, and how its transcript is read. None: the round was not written down."""
+        if start.base is not None:
+            diff = await asyncio.to_thread(changes.since, Path(self.running.cwd), start.base)
+            start = await self.host.store.view(
+                lambda town: prepare(town, self.agent_id, self.running, diff)
+            )
+        with readied(self.host, start) as ready:
+            if not certain and not await self._is_written():
+                await asyncio.to_thread(self.host.files(self.running).remove)
+                return None
+            process = ready.go()
+        cli, mode = self.running.cli, ready.mode
+        log.info("round.started", **self._about, pid=process.pid, cli=cli, mode=mode)
+        return process, ready.reader
+
+    async def _is_written(self) -> bool:
+        """Whether the round is written down, once that is sure."""
+        known = await self.host.store.view(lambda town: town.rounds.get(self.running.id))
+        return known is not None and known.token == self.running.token
 
     async def take_over(self) -> Ending:
         """Follows a round that an earlier daemon started, or finds that it never was."""
-        agent, _, files, _ = await self.host.store.view(self._prepare)
+        agent = await self.host.store.view(lambda town: town.agents[self.agent_id])
+        files = self.host.files(self.running)
         try:
             process = adopt(files, self.running.token)
         except (OSError, TownError) as error:
@@ -134,31 +150,6 @@ class RoundRunner:
             "task": running.task,
             "round": int(running.id),
         }
-
-    async def _prepared(self) -> tuple[Agent, Task | None, RoundFiles, str]:
-        """What the round needs; a review is told what changed since the work began."""
-        base, prepared = await self.host.store.view(
-            lambda town: (self._base(town), self._prepare(town))
-        )
-        if base is None:
-            return prepared
-        diff = await asyncio.to_thread(changes.since, Path(self.running.cwd), base)
-        return await self.host.store.view(lambda town: self._prepare(town, diff))
-
-    def _base(self, town: Town) -> str | None:
-        task = town.tasks.get(self.running.task or "")
-        work = gates.gated(town, task) if task is not None and gates.is_review(task) else None
-        return work.base if work is not None else None
-
-    def _prepare(self, town: Town, diff: str = "") -> tuple[Agent, Task | None, RoundFiles, str]:
-        agent = town.agents[self.agent_id]
-        messages = [town.messages[m] for m in self.running.messages if m in town.messages]
-        task = town.tasks.get(self.running.task or "")
-        if agent.is_conductor:
-            text = brief.write(town, messages, self.running.folded)
-        else:
-            text = prompt.write(town, agent, task, messages, self.running.folded, diff)
-        return agent, task, self.host.files(self.running), text
 
     async def _follow(self, process: RoundProcess, form: str) -> Ending:
         tail = Tail(process.files.stdout, reader(form))

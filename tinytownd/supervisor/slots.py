@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 #: What a round counts for (a town, a CLI, an account), and how many of it may run at once; 0: any.
 Bounds = Mapping[str, int]
+#: A slot that is held: what it counts for.
+Slot = frozenset[str]
 
 
 def unbounded() -> Bounds:
@@ -23,7 +24,7 @@ class _Waiter:
     town: str
     bounds: Callable[[], Bounds]
     #: What it counts for, as soon as it may run.
-    ready: asyncio.Future[frozenset[str]] = field(
+    ready: asyncio.Future[Slot] = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
 
@@ -52,18 +53,11 @@ class Slots:
         """Lets in who waits: a bound has changed."""
         self._pass_on()
 
-    @asynccontextmanager
-    async def slot(
+    async def acquire(
         self, town: str, priority: int, age: int, bounds: Callable[[], Bounds] = unbounded
-    ) -> AsyncIterator[None]:
-        """Holds a slot; lower numbers of `priority` and `age` come first."""
-        counted = await self._acquire(_Waiter((priority, age), town, bounds))
-        try:
-            yield
-        finally:
-            self.release(counted)
-
-    async def _acquire(self, waiter: _Waiter) -> frozenset[str]:
+    ) -> Slot:
+        """Waits for a slot; lower numbers of `priority` and `age` come first."""
+        waiter = _Waiter((priority, age), town, bounds)
         self._waiters.append(waiter)
         self._pass_on()
         try:
@@ -74,6 +68,18 @@ class Slots:
             else:
                 self.release(waiter.ready.result())
             raise
+
+    def take(self, bounds: Bounds, instead: Slot | None = None) -> Slot | None:
+        """A slot at once, or `instead` of one; None where somebody waits, or there is no room."""
+        if self._waiters:
+            return None
+        if instead is not None:
+            self._uncount(instead)
+        if self._taken < self._bound() and self._fits(bounds):
+            return self.adopt(bounds)
+        if instead is not None:
+            self.adopt(instead)
+        return None
 
     def _pass_on(self) -> None:
         while self._taken < self._bound() and (chosen := self._next()) is not None:
@@ -92,15 +98,18 @@ class Slots:
     def _fits(self, bounds: Bounds) -> bool:
         return all(not bound or self._counts[what] < bound for what, bound in bounds.items())
 
-    def adopt(self, counted: Iterable[str] = ()) -> frozenset[str]:
+    def adopt(self, counted: Iterable[str] = ()) -> Slot:
         """Counts a round, also one that ran before this daemon came, and what it counts for."""
         counted = frozenset(counted)
         self._taken += 1
         self._counts.update(counted)
         return counted
 
-    def release(self, counted: Iterable[str] = ()) -> None:
-        """Gives a slot back, also one that was counted by `adopt`."""
-        self._taken -= 1
-        self._counts.subtract(counted)
+    def release(self, slot: Slot) -> None:
+        """Gives a slot back."""
+        self._uncount(slot)
         self._pass_on()
+
+    def _uncount(self, slot: Slot) -> None:
+        self._taken -= 1
+        self._counts.subtract(slot)
