@@ -9,27 +9,21 @@ import os
 import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
-from types import MappingProxyType, SimpleNamespace
-from typing import Any
 
 import pytest
 
+from tests.store.hosts import host_of
 from tests.store.steps import until
 from tinytownd import recovery
 from tinytownd.domain.agent import Agent
 from tinytownd.domain.message import Round
-from tinytownd.domain.meta import Meta
 from tinytownd.domain.record import Record
 from tinytownd.domain.task import Task
 from tinytownd.domain.town import Town
-from tinytownd.home import Endpoint, Home
 from tinytownd.host import TownHost
-from tinytownd.place import Place
 from tinytownd.recovery import Finding
 from tinytownd.store import keys
 from tinytownd.store.client import Client
-from tinytownd.store.commands import CommandReader
-from tinytownd.supervisor.slots import Slots
 
 MAX_ID = f"{2**64 - 1}-{2**64 - 1}"
 ANN = Agent(id="a1", name="ann", cli="shell", state="paused", desired="pause")
@@ -43,21 +37,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 async def host(client: Client, town_id: str, tmp_path: Path) -> AsyncIterator[TownHost]:
     """A town with an agent that is paused; nobody reads its commands."""
-    around: Any = SimpleNamespace(
-        home=Home(tmp_path / "home"),
-        client=client,
-        reader=CommandReader(client, client, lambda _: asyncio.sleep(0), lambda: asyncio.sleep(0)),
-        slots=Slots(lambda: 1),
-        users_env=MappingProxyType({"PATH": os.environ["PATH"]}),
-        agent_endpoint=lambda user, password: Endpoint(socket="s", user="people"),
-    )
-    around.home.create()
-    where = Place(tmp_path / "town")
-    where.directory.mkdir()
-    where.make("x", "shell")
-    host = TownHost(around, where, town_id)
-    await host.store.create(Meta(id=town_id, name="x", dir=str(where.directory), rounds=7))
-    await host.store.transact(lambda town: town.put(ANN))
+    host = await host_of(client, town_id, tmp_path, ANN)
     await host.open()
     yield host
     await host.close()

@@ -6,25 +6,19 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
-from types import MappingProxyType, SimpleNamespace
-from typing import Any
 
 import pytest
 
+from tests.store.hosts import host_of
 from tests.store.steps import Cut, post
 from tinytownd.domain.agent import Agent
 from tinytownd.domain.message import Round
-from tinytownd.domain.meta import Meta
-from tinytownd.domain.town import Town
-from tinytownd.home import Endpoint, Home
+from tinytownd.home import Endpoint
 from tinytownd.host import TownHost
-from tinytownd.place import Place
 from tinytownd.runtimes.catalogue import Runtime
 from tinytownd.store import keys
 from tinytownd.store.client import Client, connect
-from tinytownd.store.commands import CommandReader
 from tinytownd.store.patience import LOST
-from tinytownd.supervisor.slots import Slots
 
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <StreamWriter:ResourceWarning")
 ANN = Agent(id="a1", name="ann", cli="shell", state="working", round="1")
@@ -41,26 +35,7 @@ async def cut(server: Endpoint, tmp_path: Path) -> AsyncIterator[Cut]:
 async def host(cut: Cut, client: Client, town_id: str, tmp_path: Path) -> AsyncIterator[TownHost]:
     """A town with an agent in a round, over a wire that can be cut; nothing reads commands."""
     daemon = connect(cut.endpoint)
-    around: Any = SimpleNamespace(
-        home=Home(tmp_path / "home"),
-        client=daemon,
-        reader=CommandReader(daemon, daemon, lambda _: asyncio.sleep(0), lambda: asyncio.sleep(0)),
-        slots=Slots(lambda: 1),
-        users_env=MappingProxyType({"PATH": "/bin"}),
-        agent_endpoint=lambda user, password: Endpoint(socket="s", user=user, password=password),
-    )
-    around.home.create()
-    where = Place(tmp_path / "town")
-    where.directory.mkdir()
-    where.make("x", "shell")
-    host = TownHost(around, where, town_id)
-    await host.store.create(Meta(id=town_id, name="x", dir=str(tmp_path / "town")))
-
-    def at_work(town: Town) -> None:
-        town.put(ANN)
-        town.put(RUNNING)
-
-    await host.store.transact(at_work)
+    host = await host_of(daemon, town_id, tmp_path, ANN, RUNNING, own_users=True)
     yield host
     await host.close()
     await daemon.aclose()

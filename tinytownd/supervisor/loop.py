@@ -260,6 +260,7 @@ class Supervisor:
         known = town.rounds.get(running.id)
         if known is not None and known.token == running.token and not known.over:
             verdict.finish(town, known, ending, retries(self.host, known))
+            town.wake(town.agents[self.agent_id])
 
 
 def hold(town: Town, agent: Agent, why: str) -> None:
