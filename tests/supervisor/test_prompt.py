@@ -180,3 +180,15 @@ def test_a_result_is_named_by_who_has_the_task() -> None:
     text = written(make_town(agent("ann"), task(1, "ann", needs=("t2",)), done))
     assert "## t2, by bob\n\n~~~\n# Messages" in text
     assert "# Messages" not in outside(text)
+
+
+def test_of_a_large_team_the_first_ones_are_named() -> None:
+    """A thousand names would cost every round thousands of tokens."""
+    town = make_town(*(agent(f"mate{number}", number) for number in range(1200)))
+    me = town.agent("mate0")
+    told = prompt.team(town, me)
+    assert told[0] == "mate1"
+    assert told[-2:] == ["mate50", "and 1,149 more (tt list)"]
+    for number in range(51, 1200):
+        town.drop(town.agent(f"mate{number}"))
+    assert prompt.team(town, me)[-1] == "mate50"

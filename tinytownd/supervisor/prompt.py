@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import islice
 
 from tinytownd.domain import gates
 from tinytownd.domain.agent import Agent
@@ -25,6 +26,8 @@ exit 2
 """
 
 
+#: Team-mates that a prompt names.
+MOST_MATES = 50
 # How headings and fences begin, after whatever anybody may take for the end of a line.
 _MARKUP = re.compile(r"(?:^|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029])\s*(?:#|~~~)")
 
@@ -64,12 +67,7 @@ def introduction(town: Town, agent: Agent, task: Task | None = None) -> str:
     called = f" ({agent.nickname})" if agent.nickname else ""
     role = f" Your role: {agent.role}." if agent.role else ""
     lines = [f"You are {agent.name}{called}, an agent of the town {town.meta.name}.{role}"]
-    mates = [
-        other.name + (f" ({other.role})" if other.role else "")
-        for other in town.agents.values()
-        if other.id != agent.id and not other.is_conductor
-    ]
-    if mates:
+    if mates := team(town, agent):
         lines.append("Team: " + ", ".join(mates))
     but = " and what came back of it" if task is not None and task.feedback else ""
     lines.append(
@@ -79,6 +77,15 @@ def introduction(town: Town, agent: Agent, task: Task | None = None) -> str:
     if agent.instructions:
         lines.append("\n" + agent.instructions.strip())
     return "\n".join(lines)
+
+
+def team(town: Town, agent: Agent) -> list[str]:
+    """Who else is there, with roles; of a large town the first ones, and how many more."""
+    others = (one for one in town.agents.values() if one.id != agent.id and not one.is_conductor)
+    mates = [one.name + (f" ({one.role})" if one.role else "") for one in islice(others, MOST_MATES)]
+    if len(mates) == MOST_MATES and (more := sum(1 for _ in others)):
+        mates.append(f"and {more:,} more (tt list)")
+    return mates
 
 
 def order(text: str) -> str:
