@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -31,7 +32,8 @@ HISTORY, SHORT_HISTORY = 100_000, 5_000
 OPEN, SHORT_OPEN = 10_000, 1_000
 TOWNS = 20
 AGENTS = 10
-PATIENCE = 60.0
+#: Beyond the minute between two rewrites of the files.
+PATIENCE = 150.0
 #: Finished tasks that a town has at hand; a batch more may be over before some go.
 KEPT = History().tasks + 100
 
@@ -129,15 +131,28 @@ def _with_tasks(turns: int, count: int, state: str) -> tuple[float, float, float
 
 def settled(one: Bench) -> bool:
     """Whether what is over was put away, and the server's files were written anew after that."""
-    return at_hand(one) <= KEPT and not sync.outgrown(sync.sizes(one.home.path / "data"))
+    files = sync.sizes(one.home.path / "data")
+    return at_hand(one) <= KEPT and not sync.outgrown(files, held(one))
 
 
 def at_hand(one: Bench) -> int:
     """How many tasks are loaded at a start."""
     time.sleep(0.1)  # it is no part of what is measured
-    password = json.loads((one.home.path / "credentials.json").read_text())["daemon"]
-    with Link(Address(str(one.home.path / "redis.sock"), "", "daemon", password)) as link:
+    with _server(one) as link:
         return int(str(link.ask("HLEN", keys.records_key(one.id, "tasks"))))
+
+
+def held(one: Bench) -> int:
+    """How many bytes of memory the server uses."""
+    with _server(one) as link:
+        found = re.search(r"used_memory:(\d+)", str(link.ask("INFO", "memory")))
+        assert found is not None
+        return int(found[1])
+
+
+def _server(one: Bench) -> Link:
+    password = json.loads((one.home.path / "credentials.json").read_text())["daemon"]
+    return Link(Address(str(one.home.path / "redis.sock"), "", "daemon", password))
 
 
 def _stop(one: Bench) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import os
 import shutil
 import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -210,7 +211,7 @@ LOSSES: dict[str, Callable[[Home], object]] = {
 async def test_what_was_safe_and_is_gone_is_refused(
     written: Written, broken: Home, loss: str
 ) -> None:
-    syncing = asyncio.create_task(keep_synced(broken.data, never))
+    syncing = asyncio.create_task(keep_synced(broken.data, nothing, never))
 
     async def marked() -> bool:
         return read_mark(broken.data) == {INCREMENT: len(written.data), BASE: 0}
@@ -276,7 +277,7 @@ async def test_killed_while_the_files_are_rewritten(written: Written, broken: Ho
         server = EmbeddedServer(broken, BINARY)
         await server.start()
         client = connect(server.endpoint("daemon"))
-        syncing = asyncio.create_task(keep_synced(broken.data, never))
+        syncing = asyncio.create_task(keep_synced(broken.data, nothing, never))
         await client.config_set("rdb-key-save-delay", 20_000 * (round_ % 3))
         await client.bgrewriteaof()
         await client.set(f"meanwhile {round_}", round_)
@@ -310,7 +311,7 @@ async def test_what_outgrows_its_base_is_written_anew(
         return not first.exists()
 
     await until(gone)
-    assert not sync.outgrown(sync.sizes(broken.data))
+    assert not sync.outgrown(sync.sizes(broken.data), await server._held())
     keeping.cancel()
     await client.aclose()
     await server.stop()
@@ -319,22 +320,62 @@ async def test_what_outgrows_its_base_is_written_anew(
         assert str(await client.get("again and again")).startswith("199 ")
 
 
+async def test_what_is_gone_from_the_server_goes_from_its_files(
+    broken: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when a hundred thousand tasks go into the archive in the midst of a rewrite."""
+    server = EmbeddedServer(broken, BINARY)
+    await server.start()
+    client = connect(server.endpoint("daemon"))
+    for number in range(32):
+        await client.set(f"gone soon {number}", "x" * 2**20)
+    await client.bgrewriteaof()
+
+    async def rewritten() -> bool:
+        return not (await client.info("persistence"))["aof_rewrite_in_progress"]
+
+    await until(rewritten)
+    await client.delete(*(f"gone soon {number}" for number in range(32)))
+    assert sum(sync.sizes(broken.data).values()) > 2**25
+    keeping = asyncio.create_task(server.keep())
+
+    async def slim() -> bool:
+        return sum(sync.sizes(broken.data).values()) < 2**20
+
+    await until(slim)
+    keeping.cancel()
+    await client.aclose()
+    await server.stop()
+    async with opened(broken) as client:
+        assert await numbers(client) == TRANSACTIONS
+
+
 @pytest.mark.parametrize(
-    ("base", "appended", "outgrown"),
+    ("base", "appended", "held", "outgrown"),
     [
-        (0, sync.APPENDED, False),
-        (0, sync.APPENDED + 1, True),
-        (2**30, 2**28, False),
-        (2**30, 2**28 + 1, True),
+        (0, sync.APPENDED, 1, False),
+        (0, sync.APPENDED + 1, 1, True),
+        (2**30, 2**28, 2**30, False),
+        (2**30, 2**28 + 1, 2**30, True),
+        (sync.APPENDED, 1, 1, False),
+        (3 * 2**30, 1, 2**30, False),
+        (3 * 2**30 + 1, 1, 2**30, True),
+        (2**30, 2**28, sys.maxsize, False),  # it does not say
     ],
 )
-def test_a_quarter_more_is_too_much(base: int, appended: int, outgrown: bool) -> None:
+def test_a_quarter_more_is_too_much_and_so_is_what_is_gone(
+    base: int, appended: int, held: int, outgrown: bool
+) -> None:
     files = {
         Path("x.2.base.aof"): base,
         Path("x.1.incr.aof"): 1,
         Path("x.2.incr.aof"): appended - 1,
     }
-    assert sync.outgrown(files) is outgrown
+    assert sync.outgrown(files, held) is outgrown
+
+
+async def nothing() -> int:
+    return 0
 
 
 async def never() -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, Protocol
@@ -194,7 +195,17 @@ class EmbeddedServer:
 
     async def keep(self) -> None:
         """Has what it writes reach the disk."""
-        await keep_synced(self._home.data, self._rewrite)
+        await keep_synced(self._home.data, self._held, self._rewrite)
+
+    async def _held(self) -> int:
+        """The bytes of memory that it uses; as many as can be while it does not say."""
+        client = connect(self.endpoint("daemon"))
+        try:
+            return int((await client.info("memory"))["used_memory"])
+        except (RedisError, OSError):
+            return sys.maxsize
+        finally:
+            await client.aclose()
 
     async def _rewrite(self) -> None:
         """Has it write its state in place of all that led there, beside its work."""

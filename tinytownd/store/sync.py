@@ -12,8 +12,9 @@ How much has reached the disk is written beside the files: what is shorter at th
 lost something that was safe, see store/aof.py.
 
 What was appended is replayed at every start, and what went into the archive meanwhile stands in
-the files twice. Once they have grown by a quarter, the server is asked to write its state anew; its
-own rule (`auto-aof-rewrite-percentage`) waits until they have doubled since its last start.
+the files twice. Once they have grown by a quarter, or hold much that is gone, the server is asked
+to write its state anew; its own rule (`auto-aof-rewrite-percentage`) waits until they have doubled
+since its last start.
 """
 
 from __future__ import annotations
@@ -35,40 +36,52 @@ log = structlog.get_logger(__name__)
 SYNC_SECONDS = 1.0
 #: What may be appended before the files are written anew: bytes, and a share of the files (1/4).
 APPENDED, PART = 16 * 2**20, 4
+#: And how many times the server's memory they may be long: what is written anew is twice at most.
+TIMES_HELD = 3
 #: Seconds between two requests to write everything anew: one may take a while, or fail.
 REWRITE_SECONDS = 60.0
 
 
-async def keep_synced(data: Path, rewrite: Callable[[], Awaitable[None]]) -> None:
+async def keep_synced(
+    data: Path, held: Callable[[], Awaitable[int]], rewrite: Callable[[], Awaitable[None]]
+) -> None:
     """Syncs the append-only files in a server's data directory until cancelled.
 
-    `rewrite` asks the server to write them anew, when they have grown too long.
+    `rewrite` asks the server to write them anew when they have grown too long, `held` how many
+    bytes of memory it uses.
     """
     seen: dict[Path, int] = {}
-    asked = -REWRITE_SECONDS
+    asked, grew = -REWRITE_SECONDS, False
     while True:
         await asyncio.sleep(SYNC_SECONDS)
         found = sizes(data)
-        grown = [file for file, size in found.items() if seen.get(file) != size]
-        if not grown:
-            continue
-        try:
-            await asyncio.to_thread(sync, grown)
-            await asyncio.to_thread(_mark, data, found)
-        except OSError as error:
-            log.warning("redis.not_synced", error=str(error))
-        else:
-            seen = found
+        if grown := [file for file, size in found.items() if seen.get(file) != size]:
+            grew = True
+            if await _synced(data, grown, found):
+                seen = found
         now = asyncio.get_running_loop().time()
-        if outgrown(found) and now - asked >= REWRITE_SECONDS:
-            asked = now
-            await rewrite()
+        if grew and now - asked >= REWRITE_SECONDS:
+            grew = False
+            if sum(found.values()) > APPENDED and outgrown(found, await held()):
+                asked = now
+                await rewrite()
 
 
-def outgrown(files: Mapping[Path, int]) -> bool:
-    """Whether so much was appended to the files' base that they are better written anew."""
+async def _synced(data: Path, grown: list[Path], found: dict[Path, int]) -> bool:
+    try:
+        await asyncio.to_thread(sync, grown)
+        await asyncio.to_thread(_mark, data, found)
+    except OSError as error:
+        log.warning("redis.not_synced", error=str(error))
+        return False
+    return True
+
+
+def outgrown(files: Mapping[Path, int], held: int) -> bool:
+    """Whether much was appended to the files' base, or most of that is gone from the server."""
     appended = sum(size for file, size in files.items() if file.name.endswith(".incr.aof"))
-    return appended > max(APPENDED, (sum(files.values()) - appended) / PART)
+    base = sum(files.values()) - appended
+    return appended > max(APPENDED, base / PART) or base > max(APPENDED, TIMES_HELD * held)
 
 
 def sizes(data: Path) -> dict[Path, int]:
