@@ -124,6 +124,8 @@ class CommandReader:
         self._revive = revive
         #: Stream → the id to read from: pending entries first, then '>' for new ones.
         self._cursors: dict[str, str] = {}
+        #: For a reader that has nothing to read.
+        self._followed = asyncio.Event()
         self._in_flight: set[tuple[str, str]] = set()
         #: The reading connection's id while it may be blocked, else 0; its reads so far.
         self._reader_id = 0
@@ -142,6 +144,7 @@ class CommandReader:
             await self._make_group(stream)
             self._in_flight = {one for one in self._in_flight if one[0] != stream}
             self._cursors[stream] = "0"
+            self._followed.set()
             await self._interrupt()
 
     def unfollow(self, stream: str) -> None:
@@ -230,7 +233,10 @@ class CommandReader:
         while True:
             self._reads += 1
             if not self._cursors:
-                await asyncio.sleep(FIRST_WAIT)
+                self._followed.clear()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(FIRST_WAIT):
+                        await self._followed.wait()
                 await line.ask("PING")  # nobody else would find out that the server is gone
                 continue
             asked = dict(self._cursors)
