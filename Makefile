@@ -14,7 +14,7 @@ STORE_TESTS = $(wildcard tests/store)
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help .venv demo check check-format check-lint check-types check-imports check-code \
-	docs man test test-install test-store-redis7 test-real dist fuzz torture torture-short soak patterns \
+	docs man test test-install test-store-redis7 test-real dist fuzz torture torture-short soak soak-short patterns \
 	bench bench-short bench-compare bench-durability clean
 
 help: ## This list
@@ -127,6 +127,9 @@ bench-durability: $(VENV)/.dev ## What redis.durability costs, as a table for do
 
 soak: $(VENV)/.dev ## An hour's worth of rounds in fast motion: memory, descriptors, keys stay flat
 	$(BIN)/python -m tests.soak $(if $(ROUNDS),--rounds $(ROUNDS))
+
+soak-short: $(VENV)/.dev ## The same with two thirds of the rounds
+	$(BIN)/python -m tests.soak --rounds 2400
 
 fuzz: $(VENV)/.dev ## 100,000 hostile entries into a daemon's streams, SEED=n for a known run: is it unharmed?
 	$(BIN)/python -m tests.fuzz $(if $(SEED),--seed $(SEED))
