@@ -184,7 +184,8 @@ def test_a_result_is_named_by_who_has_the_task() -> None:
 
 def test_of_a_large_team_the_first_ones_are_named() -> None:
     """A thousand names would cost every round thousands of tokens."""
-    town = make_town(*(agent(f"mate{number}", number) for number in range(1200)))
+    team = [agent(f"mate{number}", number) for number in range(1200)]
+    town = make_town(agent("conductor", 2000), *team)
     me = town.agent("mate0")
     told = prompt.team(town, me)
     assert told[0] == "mate1"

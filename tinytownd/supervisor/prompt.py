@@ -82,10 +82,10 @@ def introduction(town: Town, agent: Agent, task: Task | None = None) -> str:
 def team(town: Town, agent: Agent) -> list[str]:
     """Who else is there, with roles; of a large town the first ones, and how many more."""
     others = (one for one in town.agents.values() if one.id != agent.id and not one.is_conductor)
-    mates = [
-        one.name + (f" ({one.role})" if one.role else "") for one in islice(others, MOST_MATES)
-    ]
-    if len(mates) == MOST_MATES and (more := sum(1 for _ in others)):
+    named = islice(others, MOST_MATES)
+    mates = [one.name + (f" ({one.role})" if one.role else "") for one in named]
+    more = len(town.agents) - 1 - (town.find_agent(CONDUCTOR) is not None) - len(mates)
+    if more > 0:
         mates.append(f"and {more:,} more (tt list)")
     return mates
 
