@@ -9,6 +9,7 @@ import pytest
 from tests.domain.towns import agent, make_town, task
 from tests.handlers.desk import Desk
 from tinytownd.domain import questions
+from tinytownd.domain.errors import NotFound
 from tinytownd.domain.town import Town
 from tinytownd.handlers.towns import asked_about
 
@@ -39,6 +40,14 @@ def test_when_it_is_over_no_question_matters() -> None:
     desk.call("task.reject", task="t1", reason="no")
     reply = desk.call("town.wait", task="t1", told=[])
     assert ([one["id"] for one in reply["failed"]], reply["questions"]) == (["t1"], [])
+
+
+def test_who_names_a_task_for_an_agent_is_told_how_to_wait_for_it() -> None:
+    desk = Desk(agent("ann"), agents=1)
+    desk.call("task.assign", agent="ann", text="Build")
+    with pytest.raises(NotFound, match="'t1' is a task, and no agent") as told:
+        desk.call("town.wait", agents=["t1"])
+    assert told.value.hint == "tt wait --task t1"
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,9 @@ from functools import partial
 
 from tinytownd.conductor.schedule import held_by_failure
 from tinytownd.domain import budgets, gates, questions
-from tinytownd.domain.errors import BadInput
+from tinytownd.domain.errors import BadInput, NotFound
 from tinytownd.domain.message import QUESTION, Message
+from tinytownd.domain.names import shown
 from tinytownd.domain.task import FINISHED, Task
 from tinytownd.domain.town import Town
 from tinytownd.handlers import glance, paging, views
@@ -71,7 +72,7 @@ def wait(
     town = ctx.town
     found = ctx.task_anywhere(task) if task is not None else None
     team = agents or [agent.name for agent in town.agents.values()]
-    names = set() if found or all else {town.agent(name).name for name in team}
+    names = set() if found or all else {waited_for(town, name) for name in team}
     lost = came_to(town, found, None if all else names)
     if lost is not None:
         shown = paging.fitting(lost[: paging.MOST], partial(views.task, town))
@@ -79,6 +80,13 @@ def wait(
     asked = asked_about(town, found, names) if told is not None else ()
     new = [views.message(one) for one in asked if one.id not in (told or ())]
     return {"failed": [], "failed_left": 0, "questions": new} if new else None
+
+
+def waited_for(town: Town, name: str) -> str:
+    """An agent's name as it is written; raises `NotFound`, with the way for a task of that id."""
+    if name in town.tasks and town.find_agent(name) is None:
+        raise NotFound(f"{shown(name)} is a task, and no agent", hint=f"tt wait --task {name}")
+    return town.agent(name).name
 
 
 def came_to(town: Town, task: Task | None, names: Set[str] | None) -> list[Task] | None:

@@ -120,6 +120,8 @@ class RoundFiles:
                 shutil.rmtree(self.directory.name, dir_fd=inside)
             with directory_inside(self._root, agent.parent, make=False) as inside:
                 os.rmdir(agent.name, dir_fd=inside)
+        except FileNotFoundError:
+            pass
         except (OSError, BadInput) as error:
             if not isinstance(error, OSError) or error.errno != errno.ENOTEMPTY:
                 log.warning("round.files_stay", directory=str(self.directory), error=str(error))

@@ -260,7 +260,8 @@ class Supervisor:
         known = town.rounds.get(running.id)
         if known is not None and known.token == running.token and not known.over:
             verdict.finish(town, known, ending, retries(self.host, known))
-            town.wake(town.agents[self.agent_id])
+            if agent := town.agents.get(self.agent_id):
+                town.wake(agent)  # its next round may begin in this very change
 
 
 def hold(town: Town, agent: Agent, why: str) -> None:

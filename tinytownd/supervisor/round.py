@@ -87,13 +87,18 @@ class RoundRunner:
         except TownError as error:
             # A mistake in a settings file is nobody's failure: it waits until that is mended.
             log.warning("round.not_started", **self._about, error=str(error))
-            failed = self._ending("limited", error=error.message, broken=True)
+            failed: Ending | None = self._ending("limited", error=error.message, broken=True)
         except (OSError, ValueError) as error:
             log.warning("round.not_started", **self._about, error=str(error))
             failed = self._ending("failed", error=f"it could not be started: {error}")
         else:
-            return await self._follow(*started) if started is not None else None
-        return failed if certain or await self._is_written() else None
+            if started is not None:
+                return await self._follow(*started)
+            failed = None
+        if failed is not None and (certain or await self._is_written()):
+            return failed
+        await asyncio.to_thread(self.host.files(self.running).remove)
+        return None
 
     async def _started(self, start: Start, *, certain: bool) -> tuple[RoundProcess, str] | None:
         """The process, and how its transcript is read. None: the round was not written down."""
@@ -104,7 +109,6 @@ class RoundRunner:
             )
         with readied(self.host, start) as ready:
             if not certain and not await self._is_written():
-                await asyncio.to_thread(self.host.files(self.running).remove)
                 return None
             process = ready.go()
         cli, mode = self.running.cli, ready.mode
