@@ -90,14 +90,21 @@ class Soak:
         bounded = sum(self._redis.memory_usage(key, samples=0) or 0 for key in elsewhere)
         used = self._redis.info("memory")["used_memory"] - bounded
         pids = (self.home.pid, self.home.server_pid())
+        (records,) = (key for key in found if key.endswith(":rounds"))
+        known = self._redis.hlen(records)
+        # They go one after the other, behind the records.
+        until(lambda: self._directories() <= known, "the end of the files of what was put away")
         return Sample(
             rounds=rounds,
             daemon_mb=round(_resident(pids[0]), 1),
             server_mb=round(used / 2**20, 1),
             descriptors=sum(len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in pids),
             keys=len(lasting),
-            directories=len(list((self.town.directory / ".tt" / "rounds").glob("*/*"))),
+            directories=self._directories(),
         )
+
+    def _directories(self) -> int:
+        return len(list((self.town.directory / ".tt" / "rounds").glob("*/*")))
 
     def close(self) -> None:
         """Ends everything."""

@@ -41,22 +41,6 @@ async def test_commands_come_in_order(client: Client, reader: Running, stream: s
     assert await reader.got(300) == before + after
 
 
-async def test_a_reader_that_had_nothing_to_read_reads_at_once(
-    client: Client, blocking: Client, stream: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(commands, "FIRST_WAIT", 3_600.0)
-    async with running(blocking, client) as reader:
-
-        async def reads() -> bool:
-            return bool(reader.reads)
-
-        await until(reads)
-        async with asyncio.timeout(PROMPT):
-            await reader.follow(stream)
-            command = await post(client, stream)
-            assert await reader.got(1) == [command]
-
-
 async def test_what_was_not_answered_comes_first_after_a_restart(
     client: Client, blocking: Client, stream: str
 ) -> None:

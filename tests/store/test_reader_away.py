@@ -1,7 +1,8 @@
-"""The command reader while Redis is away: what it was told counts, and somebody notices."""
+"""The command reader while Redis is away, or there is nothing to read: what it was told counts."""
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from tests.store.steps import Cut, post, running, until
 from tinytownd.home import Endpoint
-from tinytownd.store import keys
+from tinytownd.store import commands, keys
 from tinytownd.store.client import Client, connect
 
 
@@ -44,6 +45,23 @@ async def test_a_reader_of_nothing_notices_that_the_server_is_away(
 
             await until(revived)
         await cut_client.aclose()
+
+
+async def test_a_reader_that_had_nothing_to_read_reads_at_once(
+    client: Client, blocking: Client, town_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = keys.commands_key(town_id)
+    monkeypatch.setattr(commands, "FIRST_WAIT", 3_600.0)
+    async with running(blocking, client) as reader:
+
+        async def reads() -> bool:
+            return bool(reader.reads)
+
+        await until(reads)
+        async with asyncio.timeout(10):
+            await reader.follow(stream)
+            command = await post(client, stream)
+            assert await reader.got(1) == [command]
 
 
 async def test_nothing_is_read_before_the_server_is_as_it_was(
