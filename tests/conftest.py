@@ -13,6 +13,7 @@ import gc
 import os
 import secrets
 import shutil
+import signal
 import tempfile
 import warnings
 from collections.abc import AsyncIterator, Iterator
@@ -54,6 +55,8 @@ def server(
 
 def pytest_configure(config: pytest.Config) -> None:
     """Examples at random are not kept, and in CI (`CI` is set) the same in every run."""
+    # A shell has what it starts in the background ignore SIGINT, and so would all that we start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     home = Path(tempfile.mkdtemp(prefix="tt-hypothesis-"))
     config.add_cleanup(functools.partial(shutil.rmtree, home))
     hypothesis.configuration.set_hypothesis_home_dir(home)
