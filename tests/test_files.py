@@ -15,7 +15,7 @@ import pytest
 from tinytownd.domain.errors import BadInput, TownError
 from tinytownd.files import directory_inside, open_inside, open_private, write_atomic
 from tinytownd.place import Place
-from tinytownd.runtimes.process import adopt
+from tinytownd.runtimes.process import adopt, open_files
 from tinytownd.runtimes.roundfiles import RoundFiles
 
 WRITE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
@@ -180,9 +180,9 @@ def test_no_file_of_a_round_goes_through_a_link(town: Path, outside: Path, link:
     (town / link).symlink_to(outside)
     files = RoundFiles.of(town, "dev", "7")
     with pytest.raises(BadInput, match="is a link"):
-        files.create()
+        open_files(files).__enter__()
     with pytest.raises(BadInput, match="is a link"):
-        files.write(files.prompt, "text")
+        open_files(files, {files.prompt: "text"}).__enter__()
     with pytest.raises(BadInput, match="is a link"):
         adopt(files, "token")
     assert untouched(outside)

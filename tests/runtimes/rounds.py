@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tinytownd.runtimes.alive import TOKEN_VARIABLE
 from tinytownd.runtimes.catalogue import Invocation
-from tinytownd.runtimes.process import RoundProcess, ready, spawn
+from tinytownd.runtimes.process import RoundProcess, open_files, spawn
 from tinytownd.runtimes.roundfiles import RoundFiles
 
 
@@ -39,7 +39,7 @@ class Rounds:
         self.started: list[RoundProcess] = []
 
     def argv(self, *argv: str) -> RoundProcess:
-        with ready(self.files) as opened:
+        with open_files(self.files) as opened:
             process = spawn(opened, Invocation(argv), cwd=self.cwd, env=self.env)
         self.started.append(process)
         return process

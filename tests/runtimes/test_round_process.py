@@ -15,7 +15,7 @@ from tests.runtimes.rounds import Rounds, is_alive, wait_until
 from tinytownd.runtimes import alive
 from tinytownd.runtimes.alive import Scans, held
 from tinytownd.runtimes.catalogue import Invocation
-from tinytownd.runtimes.process import LEFTOVER_GRACE, adopt, ready, spawn
+from tinytownd.runtimes.process import LEFTOVER_GRACE, adopt, open_files, spawn
 from tinytownd.runtimes.readers import reader
 from tinytownd.runtimes.roundfiles import RoundFiles
 from tinytownd.runtimes.verdict import verdict
@@ -31,11 +31,9 @@ def open_fds() -> int:
 
 
 async def test_a_round_runs_and_leaves_its_files(rounds: Rounds) -> None:
-    rounds.files.create()
-    rounds.files.write(rounds.files.prompt, "the prompt")
     argv = ("/bin/sh", "-c", "cat; echo oops >&2; pwd -P")
     invocation = Invocation(argv, rounds.files.prompt)
-    with ready(rounds.files) as opened:
+    with open_files(rounds.files, {rounds.files.prompt: "the prompt"}) as opened:
         process = spawn(opened, invocation, cwd=rounds.cwd, env=rounds.env)
     pid = process.pid
     assert await process.wait() == 0
@@ -108,7 +106,7 @@ async def test_megabytes_of_output(rounds: Rounds) -> None:
 
 async def test_nothing_starts_when_it_cannot(rounds: Rounds) -> None:
     before = open_fds()
-    with ready(rounds.files) as opened, pytest.raises(FileNotFoundError):
+    with open_files(rounds.files) as opened, pytest.raises(FileNotFoundError):
         spawn(opened, Invocation(("true",)), cwd=rounds.cwd / "none", env=rounds.env)
     with pytest.raises(OSError, match="Argument list too long"):
         rounds.argv("true", "x" * 200_000)
@@ -221,12 +219,12 @@ DAEMON = """
 import os, sys
 from pathlib import Path
 from tinytownd.runtimes.catalogue import Invocation
-from tinytownd.runtimes.process import ready, spawn
+from tinytownd.runtimes.process import open_files, spawn
 from tinytownd.runtimes.roundfiles import RoundFiles
 from tinytownd.runtimes.alive import TOKEN_VARIABLE
 cwd, token, script = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
 env = {"PATH": os.environ["PATH"], TOKEN_VARIABLE: token}
-with ready(RoundFiles(cwd / "round")) as opened:
+with open_files(RoundFiles(cwd / "round")) as opened:
     process = spawn(opened, Invocation(("/bin/sh", "-c", script)), cwd=cwd, env=env)
 print(process.pid, flush=True)
 os._exit(9)
@@ -274,7 +272,7 @@ async def test_a_round_that_ended_meanwhile_has_its_code(rounds: Rounds) -> None
 
 async def test_a_round_that_never_started_never_will(rounds: Rounds) -> None:
     assert adopt(rounds.files, rounds.token) is None  # not even a directory
-    rounds.files.create()
+    rounds.files.directory.mkdir()
     assert adopt(rounds.files, rounds.token) is None
     assert adopt(rounds.files, rounds.token) is None  # by one more daemon
     late = rounds.script("touch ran")
@@ -306,7 +304,7 @@ def stranger() -> Iterator[subprocess.Popen[bytes]]:
 async def test_a_strangers_pid_is_not_adopted(
     rounds: Rounds, stranger: subprocess.Popen[bytes]
 ) -> None:
-    rounds.files.create()
+    rounds.files.directory.mkdir()
     rounds.files.pid.write_text(f"{stranger.pid}\n")
     process = adopt(rounds.files, rounds.token)
     assert process
@@ -317,7 +315,7 @@ async def test_a_strangers_pid_is_not_adopted(
 
 @pytest.mark.parametrize("written", ["", "taken", "12", "0\n", "-1\n", "99999999\n", "x\n"])
 async def test_a_broken_pid_file_is_a_round_of_unknown_end(rounds: Rounds, written: str) -> None:
-    rounds.files.create()
+    rounds.files.directory.mkdir()
     rounds.files.pid.write_text(written)
     process = adopt(rounds.files, rounds.token)
     assert process

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.store.far_end import Connect
+from tests.store.steps import Cut
 from tinytownd.home import Endpoint, Home
 from tinytownd.store.client import Client, connect
 
@@ -34,6 +35,13 @@ async def connected() -> AsyncIterator[Connect]:
             return client
 
         yield make
+
+
+@pytest.fixture
+async def cut(server: Endpoint, tmp_path: Path) -> AsyncIterator[Cut]:
+    """A wire to the server that can be cut."""
+    async with Cut(server, tmp_path / "wire.sock") as cut:
+        yield cut
 
 
 @pytest.fixture

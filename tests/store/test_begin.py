@@ -17,7 +17,6 @@ from tinytownd.domain.message import Round
 from tinytownd.domain.record import Record
 from tinytownd.domain.task import Task
 from tinytownd.domain.town import Town
-from tinytownd.home import Endpoint
 from tinytownd.host import TownHost
 from tinytownd.store import keys
 from tinytownd.store.client import Client, connect, end
@@ -27,12 +26,6 @@ from tinytownd.store.wakes import listen
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <StreamWriter:ResourceWarning")
 ANN = Agent(id="a1", name="ann", cli="shell", state="idle")
 BOB = Agent(id="a2", name="bob", cli="shell", state="idle")
-
-
-@pytest.fixture
-async def cut(server: Endpoint, tmp_path: Path) -> AsyncIterator[Cut]:
-    async with Cut(server, tmp_path / "wire.sock") as cut:
-        yield cut
 
 
 @pytest.fixture

@@ -169,7 +169,7 @@ async def test_what_is_left_of_rounds_that_are_over_is_ended(host: TownHost, sta
 async def test_what_is_not_left_over_is_left_alone(host: TownHost, start: Start) -> None:
     await begin(host, "now")
     held = host.files(working()[1])
-    held.create()
+    held.directory.mkdir(parents=True)
     with contextlib.ExitStack() as stack:
         stack.enter_context(locked(held.lock))
         mine = start("now")

@@ -13,9 +13,9 @@ from tests.store.hosts import host_of
 from tests.store.steps import Cut, post
 from tinytownd.domain.agent import Agent
 from tinytownd.domain.message import Round
-from tinytownd.home import Endpoint
 from tinytownd.host import TownHost
 from tinytownd.runtimes.catalogue import Runtime
+from tinytownd.runtimes.process import open_files
 from tinytownd.store import keys
 from tinytownd.store.client import Client, connect
 from tinytownd.store.patience import LOST
@@ -23,12 +23,6 @@ from tinytownd.store.patience import LOST
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <StreamWriter:ResourceWarning")
 ANN = Agent(id="a1", name="ann", cli="shell", state="working", round="1")
 RUNNING = Round(id="1", agent="ann", token="secret", cli="shell", cwd="/")
-
-
-@pytest.fixture
-async def cut(server: Endpoint, tmp_path: Path) -> AsyncIterator[Cut]:
-    async with Cut(server, tmp_path / "wire.sock") as cut:
-        yield cut
 
 
 @pytest.fixture
@@ -47,8 +41,8 @@ def enter(host: TownHost) -> None:
     entry = host.enter(ANN, RUNNING, Runtime("shell", ()))
     files = host.files(RUNNING)
     assert entry.env["TINYTOWN_CREDENTIALS"] == str(files.credentials)
-    files.create()
-    files.write(files.credentials, entry.credentials)
+    with open_files(files, {files.credentials: entry.credentials}):
+        pass
     entry.let_in()
 
 

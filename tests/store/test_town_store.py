@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
@@ -25,17 +24,10 @@ from tinytownd.conductor.schedule import settle
 from tinytownd.domain.errors import Conflict, NotFound, Unavailable
 from tinytownd.domain.meta import Meta
 from tinytownd.domain.town import Town
-from tinytownd.home import Endpoint
 from tinytownd.store import keys
 from tinytownd.store.client import Client, connect
 from tinytownd.store.patience import LOST
 from tinytownd.store.town import TownStore
-
-
-@pytest.fixture
-async def cut(server: Endpoint, tmp_path: Path) -> AsyncIterator[Cut]:
-    async with Cut(server, tmp_path / "cut.sock") as cut:
-        yield cut
 
 
 @pytest.fixture

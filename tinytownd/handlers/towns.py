@@ -75,8 +75,8 @@ def wait(
     names = set() if found or all else {waited_for(town, name) for name in team}
     lost = came_to(town, found, None if all else names)
     if lost is not None:
-        shown = paging.fitting(lost[: paging.MOST], partial(views.task, town))
-        return {"failed": shown, "failed_left": len(lost) - len(shown), "questions": []}
+        some = paging.fitting(lost[: paging.MOST], partial(views.task, town))
+        return {"failed": some, "failed_left": len(lost) - len(some), "questions": []}
     asked = asked_about(town, found, names) if told is not None else ()
     new = [views.message(one) for one in asked if one.id not in (told or ())]
     return {"failed": [], "failed_left": 0, "questions": new} if new else None

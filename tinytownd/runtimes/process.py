@@ -140,8 +140,8 @@ class RoundProcess:
 
 
 @contextlib.contextmanager
-def ready(files: RoundFiles, texts: Mapping[Path, str] | None = None) -> Iterator[Descriptors]:
-    """The files of a round that is about to start, and what some of them hold.
+def open_files(files: RoundFiles, texts: Mapping[Path, str] | None = None) -> Iterator[Descriptors]:
+    """The files of a round that is about to start, and what some of them hold, as UTF-8.
 
     Raises OSError for a full disk or the round's lock held by another, BadInput when a link stands
     in a file's place.
@@ -149,7 +149,9 @@ def ready(files: RoundFiles, texts: Mapping[Path, str] | None = None) -> Iterato
     with contextlib.ExitStack() as stack:
         directory = stack.enter_context(files.entered())
         for file, text in (texts or {}).items():
-            files.write(file, text, directory)
+            fd = open_in(directory, file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+            with os.fdopen(fd, "wb") as stream:
+                stream.write(text.encode("utf-8", "replace"))
 
         def opened(file: Path, flags: int) -> int:
             fd = open_in(directory, file, flags | os.O_CREAT)

@@ -13,7 +13,7 @@ from pathlib import Path
 import structlog
 
 from tinytownd.domain.errors import BadInput
-from tinytownd.files import directory_inside, open_in, open_inside
+from tinytownd.files import directory_inside, open_inside
 
 log = structlog.get_logger(__name__)
 _EXIT = re.compile(rb"(\d{1,3})\n")
@@ -65,14 +65,9 @@ class RoundFiles:
     def credentials(self) -> Path:
         return self.directory / "credentials"
 
-    def create(self) -> None:
-        """Make the directory; it may be there already. Raises OSError, BadInput for a link."""
-        with self.entered():
-            pass
-
-    def entered(self, *, make: bool = True) -> contextlib.AbstractContextManager[int]:
-        """A descriptor of the directory. Raises OSError, BadInput for a link."""
-        return directory_inside(self._root, self.directory, make=make)
+    def entered(self) -> contextlib.AbstractContextManager[int]:
+        """A descriptor of the directory, which is made. Raises OSError, BadInput for a link."""
+        return directory_inside(self._root, self.directory)
 
     def open(self, file: Path, flags: int, *, make: bool = True) -> int:
         """A descriptor of one of the files. Raises OSError, BadInput for a link."""
@@ -81,16 +76,6 @@ class RoundFiles:
     @property
     def _root(self) -> Path:
         return self.within or self.directory.parent
-
-    def write(self, file: Path, text: str, directory: int | None = None) -> None:
-        """Write one of the files; what cannot be UTF-8 becomes `?`. Raises OSError, BadInput.
-
-        `directory` is a descriptor of theirs, where there is one.
-        """
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
-        fd = self.open(file, flags) if directory is None else open_in(directory, file, flags)
-        with os.fdopen(fd, "wb") as stream:
-            stream.write(text.encode("utf-8", "replace"))
 
     def never_ran(self) -> bool:
         """Whether they are what is made ready before a round is written down, and nothing more."""

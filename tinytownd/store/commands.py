@@ -124,8 +124,8 @@ class CommandReader:
         self._revive = revive
         #: Stream → the id to read from: pending entries first, then '>' for new ones.
         self._cursors: dict[str, str] = {}
-        #: For a reader that has nothing to read.
-        self._followed = asyncio.Event()
+        #: Told to a reader that has nothing to read.
+        self._interrupted = asyncio.Event()
         self._in_flight: set[tuple[str, str]] = set()
         #: The reading connection's id while it may be blocked, else 0; its reads so far.
         self._reader_id = 0
@@ -144,7 +144,6 @@ class CommandReader:
             await self._make_group(stream)
             self._in_flight = {one for one in self._in_flight if one[0] != stream}
             self._cursors[stream] = "0"
-            self._followed.set()
             await self._interrupt()
 
     def unfollow(self, stream: str) -> None:
@@ -233,10 +232,10 @@ class CommandReader:
         while True:
             self._reads += 1
             if not self._cursors:
-                self._followed.clear()
+                self._interrupted.clear()
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(FIRST_WAIT):
-                        await self._followed.wait()
+                        await self._interrupted.wait()
                 await line.ask("PING")  # nobody else would find out that the server is gone
                 continue
             asked = dict(self._cursors)
@@ -322,6 +321,7 @@ class CommandReader:
     async def _interrupt(self) -> None:
         """Has the reader ask again: a read under way does not know of a cursor that changed."""
         reads = self._reads
+        self._interrupted.set()
         with contextlib.suppress(*LOST):  # then all streams are read from their start anyway
             while self._reader_id and self._reads == reads:
                 await self._client.client_unblock(self._reader_id)

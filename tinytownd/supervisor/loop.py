@@ -25,7 +25,7 @@ from tinytownd.supervisor.decide import Begin, Gone, Move, Nudge, Sleep, Step, n
 from tinytownd.supervisor.host import Host, counts, limits, permissions
 from tinytownd.supervisor.round import RoundRunner
 from tinytownd.supervisor.slots import Slot
-from tinytownd.supervisor.start import Start, prepare
+from tinytownd.supervisor.start import Start, as_written, prepare
 from tinytownd.supervisor.verdict import Ending, Retries
 
 log = structlog.get_logger(__name__)
@@ -257,8 +257,8 @@ class Supervisor:
             self._free = False
 
     def _finish(self, town: Town, running: Round, ending: Ending) -> None:
-        known = town.rounds.get(running.id)
-        if known is not None and known.token == running.token and not known.over:
+        known = as_written(town, running)
+        if known is not None and not known.over:
             verdict.finish(town, known, ending, retries(self.host, known))
             if agent := town.agents.get(self.agent_id):
                 town.wake(agent)  # its next round may begin in this very change

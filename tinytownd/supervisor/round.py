@@ -22,7 +22,7 @@ from tinytownd.runtimes.readers.base import words
 from tinytownd.runtimes.verdict import verdict
 from tinytownd.supervisor.decide import Clock, Limits, Stop, Watch, look
 from tinytownd.supervisor.host import Host, limits
-from tinytownd.supervisor.start import Start, prepare, readied
+from tinytownd.supervisor.start import Start, as_written, prepare, readied
 from tinytownd.supervisor.verdict import Ending
 
 log = structlog.get_logger(__name__)
@@ -117,8 +117,7 @@ class RoundRunner:
 
     async def _is_written(self) -> bool:
         """Whether the round is written down, once that is sure."""
-        known = await self.host.store.view(lambda town: town.rounds.get(self.running.id))
-        return known is not None and known.token == self.running.token
+        return await self.host.store.view(lambda town: as_written(town, self.running)) is not None
 
     async def take_over(self) -> Ending:
         """Follows a round that an earlier daemon started, or finds that it never was."""

@@ -16,7 +16,7 @@ from tinytownd.domain.message import Round
 from tinytownd.domain.task import Task
 from tinytownd.domain.town import Town
 from tinytownd.runtimes.catalogue import Invocation
-from tinytownd.runtimes.process import Descriptors, RoundProcess, ready, spawn
+from tinytownd.runtimes.process import Descriptors, RoundProcess, open_files, spawn
 from tinytownd.supervisor import brief, prompt
 from tinytownd.supervisor.host import Entry, Host, permissions
 
@@ -52,6 +52,12 @@ class Ready:
         return process
 
 
+def as_written(town: Town, running: Round) -> Round | None:
+    """A round as the store has it; None where it has none, or another one of that number."""
+    known = town.rounds.get(running.id)
+    return known if known is not None and known.token == running.token else None
+
+
 def prepare(town: Town, agent_id: str, running: Round, diff: str = "") -> Start:
     """What a round is told; `diff` is what changed since the work began that it reviews."""
     agent = town.agents[agent_id]
@@ -78,5 +84,5 @@ def readied(host: Host, start: Start) -> Iterator[Ready]:
     mode = permissions(host, agent, start.task)
     invocation = runtime.invocation(files.prompt, start.text, running.resumed, model, mode)
     texts = {files.prompt: start.text, files.credentials: entry.credentials}
-    with ready(files, texts) as opened:
+    with open_files(files, texts) as opened:
         yield Ready(opened, invocation, Path(running.cwd), entry, runtime.reader, mode)
