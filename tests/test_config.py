@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import stat
 import tomllib
@@ -235,6 +236,23 @@ def test_watched_never_uses_old_settings_for_a_broken_file(files: Files) -> None
         watched.get()
     files.town.write_text("[town]\nmax_agents = 3\n")
     assert watched.get().town.max_agents == 3
+
+
+async def test_one_step_of_the_event_loop_has_one_configuration(files: Files) -> None:
+    files.load("[town]\nmax_agents = 1\n")
+    watched = Watched(files.home, files.town)
+    assert watched.get().town.max_agents == 1
+    files.town.write_text("[town]\nmax_agents = 22\n")
+    assert watched.get().town.max_agents == 1
+    assert await asyncio.to_thread(lambda: watched.get().town.max_agents) == 22
+    assert watched.get().town.max_agents == 22
+    files.town.write_text("[town\n")
+    await asyncio.sleep(0)
+    for _ in range(2):
+        with pytest.raises(BadInput):
+            watched.get()
+    files.town.write_text("[town]\nmax_agents = 3\n")
+    assert watched.get().town.max_agents == 3  # a mistake is not kept, not even so long
 
 
 def test_template_loads_and_shows_every_key(files: Files) -> None:

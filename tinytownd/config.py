@@ -6,6 +6,7 @@ What comes out is frozen and complete: nothing downstream checks a setting again
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import reprlib
@@ -301,8 +302,9 @@ def _policy(config: Config) -> Policy:
 class Watched:
     """The configuration as the files have it now: read again only when one has changed.
 
-    A file that is broken raises at every use until it is mended; the old settings are never used
-    in its place, since nobody would know.
+    In an event loop the files are looked at once a step of it: what one decision reads, here and
+    there, is one configuration. A file that is broken raises at every use until it is mended; the
+    old settings are never used in its place, since nobody would know.
     """
 
     _SETTLED_NS = 50_000_000  # a second write in one tick of the file system's clock looks the same
@@ -314,9 +316,27 @@ class Watched:
         self._stamp: object = None
         self._config: Config | None = None
         self._renewed: Config | None = None
+        #: What holds for the step of the event loop that is under way.
+        self._current: Config | None = None
 
     def get(self) -> Config:
         """Raises what `load` or `load_home` raises."""
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            return self._look()  # a thread, or no loop at all
+        if self._current is None:
+            self._current = self._look()
+            loop.call_soon(self._expire)
+        return self._current
+
+    def renewed(self) -> tuple[Config, Config]:
+        """The settings when this was asked last (else: when they were read first), and now."""
+        new = self._look()
+        old, self._renewed = self._renewed or new, new
+        return old, new
+
+    def _look(self) -> Config:
         stamp = tuple(map(_stamp, self._files))
         if self._config is None or stamp != self._stamp:
             config = load(self._home, self._town) if self._town else load_home(self._home)
@@ -328,11 +348,8 @@ class Watched:
             self._renewed = self._config
         return self._config
 
-    def renewed(self) -> tuple[Config, Config]:
-        """The settings when this was asked last (else: when they were read first), and now."""
-        new = self.get()
-        old, self._renewed = self._renewed or new, new
-        return old, new
+    def _expire(self) -> None:
+        self._current = None
 
 
 def _stamp(path: str) -> tuple[int, int, int] | None:

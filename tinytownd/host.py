@@ -78,6 +78,7 @@ class TownHost:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._door = Door(around, town_id, place.directory)
         self._hold: int | None = None
+        self._untidy = asyncio.Event()
         self._last_policy = Policy()
         #: The settings that the policy is from, and when to look anew which CLIs are there.
         self._looked_at: Config | None = None
@@ -249,7 +250,7 @@ class TownHost:
         self._tasks["notify"] = telling
         safety = asyncio.create_task(keep_awake(self.store, self.wake), name=f"safety {self.id}")
         self._tasks["safety"] = safety
-        self._sweep()
+        self._tidy()
         return town
 
     def _bound(self, town: Town) -> None:
@@ -283,7 +284,7 @@ class TownHost:
     def wake(self, agent_id: str) -> None:
         """An agent has something to look at; a new one gets its supervisor. "": what is old has."""
         if not agent_id:
-            self._sweep()
+            self._tidy()
             return
         supervisor = self._supervisors.get(agent_id)
         if supervisor is None:
@@ -355,16 +356,12 @@ class TownHost:
         await end([task for name, task in self._tasks.items() if name == agent.id])
         self._supervise(agent.id)
 
-    def _sweep(self) -> None:
-        """Removes the files of rounds that a reset dropped; also what an earlier daemon left."""
-        task = self._tasks.get("files")
-        if task is not None:
-            task.cancel()
-        sweeping = recovery.sweep(self.store, self.place.private)
-        self._tasks["files"] = asyncio.create_task(sweeping, name=f"files {self.id}")
-        if "archive" not in self._tasks or self._tasks["archive"].done():
-            going_on = recovery.put_away(self.store)
-            self._tasks["archive"] = asyncio.create_task(going_on, name=f"archive {self.id}")
+    def _tidy(self) -> None:
+        """What is too much is put away, with its files; also what an earlier daemon left."""
+        self._untidy.set()
+        if "files" not in self._tasks or self._tasks["files"].done():
+            tidying = recovery.tidy(self.store, self.place.private, self._untidy)
+            self._tasks["files"] = asyncio.create_task(tidying, name=f"files {self.id}")
 
     def _begin(self, town: Town, woken: Iterable[str]) -> None:
         """Has agents that a change concerns begin in it what it made due."""

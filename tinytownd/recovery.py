@@ -7,6 +7,7 @@ somebody who does not trust it, and for what no record tells.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -27,8 +28,10 @@ log = structlog.get_logger(__name__)
 #: How long a round's process may be gone before its supervisor, which looks every second, should
 #: have noticed, in seconds.
 NOTICED_SECONDS = 3.0
-#: Longer numbers are no round's: somebody else made that directory.
-MOST_DIGITS = 9
+#: Larger numbers are no round's: somebody else made that directory.
+MOST = 999_999_999
+#: Directories whose files are removed without a pause, in some ten milliseconds.
+AT_ONCE = 50
 
 
 class Finding(NamedTuple):
@@ -125,21 +128,30 @@ async def _ended(host: Host, token: str, one: Round | None, count: int) -> Findi
     return Finding(what, "ended")
 
 
-async def sweep(store: TownStore, private: Path) -> None:
-    """Removes the files of rounds that a reset dropped from a town's `.tt`, by way of no link.
+async def tidy(store: TownStore, private: Path, due: asyncio.Event) -> None:
+    """Has a town put away what is too much, and removes the files of rounds that went, while due.
 
-    One after the other: a file system is slow after thousands at once.
+    A step at a time: others come between.
     """
+    while due.is_set():
+        due.clear()
+        while await store.view(goes_on):
+            await store.transact(lambda _: None)  # settling does it
+        await sweep(store, private)
+
+
+async def sweep(store: TownStore, private: Path) -> None:
+    """Removes the files of rounds that a town dropped from its `.tt`, by way of no link."""
     upto = await store.view(lambda town: town.meta.cleared)
-    for directory in round_directories(private) if upto else ():
-        if int(directory.name) <= upto:
-            await asyncio.to_thread(RoundFiles(directory, within=private).remove)
+    left = await asyncio.to_thread(round_directories, private, upto) if upto else []
+    for start in range(0, len(left), AT_ONCE):
+        await asyncio.to_thread(_remove, left[start : start + AT_ONCE], private)
 
 
-async def put_away(store: TownStore) -> None:
-    """Has a town go on to put away what is too much, a step at a time: others come between."""
-    while await store.view(goes_on):
-        await store.transact(lambda _: None)  # settling does it
+def _remove(directories: Iterable[Path], private: Path) -> None:
+    # One after the other: a file system is slow after thousands at once.
+    for directory in directories:
+        RoundFiles(directory, within=private).remove()
 
 
 async def count_on(store: TownStore, private: Path) -> None:
@@ -169,7 +181,19 @@ async def count_on(store: TownStore, private: Path) -> None:
     await store.transact(raise_to)
 
 
-def round_directories(private: Path) -> list[Path]:
-    """What stands where rounds have their files, `rounds/<agent>/<number>`."""
-    found = sorted((private / "rounds").glob("*/*"))
-    return [one for one in found if one.name.isdecimal() and len(one.name) <= MOST_DIGITS]
+def round_directories(private: Path, upto: int = MOST) -> list[Path]:
+    """What stands where rounds up to that one have their files, `rounds/<agent>/<number>`."""
+    rounds = private / "rounds"
+    return [
+        rounds / agent / name
+        for agent in _names(rounds)
+        for name in _names(rounds / agent)
+        if name.isdecimal() and int(name) <= upto
+    ]
+
+
+def _names(directory: Path) -> list[str]:
+    try:
+        return os.listdir(directory)  # noqa: PTH208 - of a thousand, a few are wanted
+    except (FileNotFoundError, NotADirectoryError):
+        return []

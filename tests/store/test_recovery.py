@@ -234,6 +234,14 @@ async def test_files_of_rounds_that_were_dropped_go(host: TownHost) -> None:
     assert not (host.place.private / "rounds" / "cay").exists()
 
 
+async def test_what_is_dropped_while_files_are_removed_goes_as_well(host: TownHost) -> None:
+    with_files(host, *(f"ann/{number}" for number in range(1, 8)))
+    for upto in range(1, 7):
+        await clear(host, upto)
+    await swept(host)
+    assert rounds_of(host) == ["ann/7"]
+
+
 async def test_what_an_earlier_daemon_left_goes_when_the_town_is_opened(host: TownHost) -> None:
     await swept(host)
     await host.close()

@@ -15,7 +15,7 @@ import re
 import signal
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import ClassVar
 from weakref import WeakKeyDictionary
@@ -280,13 +280,13 @@ def watch_if_of_round(pid: int, token: str, lock: Path) -> Watch | None:
     return None
 
 
-def _pids() -> Iterator[int]:
+def _pids() -> list[int]:
     """All processes but this one; none where there is no /proc."""
     if not _HAS_PIDFDS:
-        return
-    for name in os.listdir(_PROC):  # noqa: PTH208 - this is what a scan spends its time on
-        if name.isdigit() and int(name) != os.getpid():
-            yield int(name)
+        return []
+    own = str(os.getpid())
+    names = os.listdir(_PROC)  # noqa: PTH208 - this is what a scan spends its time on
+    return [int(name) for name in names if name.isdigit() and name != own]
 
 
 def _entry(token: str) -> bytes:
