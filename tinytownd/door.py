@@ -22,6 +22,7 @@ from tinytownd.store import keys
 from tinytownd.store.acl import agent_acl
 from tinytownd.store.client import Client, end, set_user
 from tinytownd.store.commands import CommandReader
+from tinytownd.store.line import line_of
 from tinytownd.store.patience import LOST, REFUSED, patiently
 
 log = structlog.get_logger(__name__)
@@ -145,10 +146,10 @@ class Door:
 
     async def _expel(self, agent: str) -> int:
         """Takes its user away with its connections; how many commands it has left behind."""
-        pipe = self._server.client.pipeline(transaction=False)
-        pipe.execute_command("ACL", "DELUSER", self._user(agent))
-        pipe.xlen(keys.commands_key(self._town, agent))
-        gone, left = await pipe.execute(raise_on_error=False)
+        gone, left = await line_of(self._server.client).ask_all(
+            ("ACL", "DELUSER", self._user(agent)),
+            ("XLEN", keys.commands_key(self._town, agent)),
+        )
         if isinstance(gone, Exception):
             log.warning("redis.user_stays", user=self._user(agent), error=str(gone))
         return left if isinstance(left, int) else 1

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.benchmarks.figures import Figure
-from tests.benchmarks.rows import ROWS, run
+from tests.benchmarks.rows import ROWS, run, scratch
 
 ROOT = Path(__file__).parents[2]
 
@@ -67,7 +67,7 @@ def main() -> int:
     parser.add_argument("--short", action="store_true")
     told = parser.parse_args()
     print(f"| row | figure | {told.base} | here | change |\n| --- | --- | ---: | ---: | ---: |")
-    with tree(told.base) as base:
+    with tree(told.base) as base, scratch():
         python = installed(base)
         for row in told.rows or ROWS:
             before = figures(row, python, base, short=told.short)

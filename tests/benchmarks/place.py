@@ -40,20 +40,20 @@ class Bench:
 def bench(config: str = CONFIG, *, base: Path | None = None) -> Iterator[Bench]:
     """A fresh home and town with this process in the home's environment; ended afterwards.
 
-    The packages are compiled, as an installation has them: an environment may forbid it to Python.
+    The files stay, see `rows.scratch`. The packages are compiled, as an installation has them: an
+    environment may forbid it to Python.
     """
     for package in (tinytownd, tinytown_cli):
         compileall.compile_dir(Path(package.__file__ or "").parent, quiet=1)
-    with tempfile.TemporaryDirectory(prefix="bench-", dir=base) as made:
-        path = Path(made).resolve()
-        home = Home(path / "home", config)
-        # Of which tree the daemon is: that of another revision, where two are compared.
-        home.env |= {name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ}
-        before = dict(os.environ)
-        os.environ.update(home.env)
-        try:
-            yield Bench(home, home.town(path / "town"))
-        finally:
-            os.environ.clear()
-            os.environ.update(before)
-            home.end()
+    path = Path(tempfile.mkdtemp(prefix="bench-", dir=base)).resolve()
+    home = Home(path / "home", config)
+    # Of which tree the daemon is: that of another revision, where two are compared.
+    home.env |= {name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ}
+    before = dict(os.environ)
+    os.environ.update(home.env)
+    try:
+        yield Bench(home, home.town(path / "town"))
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+        home.end()

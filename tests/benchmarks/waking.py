@@ -29,8 +29,12 @@ CHANNEL = "floor"
 ABOUT = "publish → callback + create_subprocess_exec"
 #: The longest wait for anything, in seconds.
 PATIENCE = 30.0
-#: A program that ends when something is written into the named pipe, and one that does nothing.
+#: A program that ends when something is written into the named pipe, and one that does nothing. All
+#: rounds stay at hand: to put earlier turns away is no part of a wake.
 CLIS = """
+[history]
+rounds = 100000
+
 [agent_clis.nothing]
 command = ["{program}"]
 
@@ -96,16 +100,16 @@ class Waking:
 
 @contextlib.contextmanager
 def waking() -> Iterator[Waking]:
-    """A fresh town and its floor; ended afterwards."""
-    with tempfile.TemporaryDirectory(prefix="waking-") as made:
-        execs = Execs(Path(made))
-        pipe = Path(made, "pipe")
-        subprocess.run(["mkfifo", str(pipe)], check=True)
-        config = CONFIG.replace("[town]", "[town]\nmax_agents = 2000")
-        config += CLIS.format(program=execs.program, pipe=pipe)
-        with bench(config) as one, _floor(one, execs):
-            yield Waking(one, execs, pipe)
-        execs.close()
+    """A fresh town and its floor; ended afterwards. The files stay, see `rows.scratch`."""
+    made = Path(tempfile.mkdtemp(prefix="waking-"))
+    execs = Execs(made)
+    pipe = made / "pipe"
+    subprocess.run(["mkfifo", str(pipe)], check=True)
+    config = CONFIG.replace("[town]", "[town]\nmax_agents = 2000")
+    config += CLIS.format(program=execs.program, pipe=pipe)
+    with bench(config) as one, _floor(one, execs):
+        yield Waking(one, execs, pipe)
+    execs.close()
 
 
 @contextlib.contextmanager

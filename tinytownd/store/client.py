@@ -23,6 +23,7 @@ from redis.exceptions import RedisError, ResponseError
 from tinytownd.domain.errors import BadInput, Unavailable
 from tinytownd.home import Endpoint, connect_path
 from tinytownd.store.binary import recent
+from tinytownd.store.line import line_of
 
 log = structlog.get_logger(__name__)
 #: A client of the store, for those who may not import redis.
@@ -140,7 +141,7 @@ async def end(tasks: Iterable[asyncio.Task[Any]]) -> None:
 async def set_user(client: Client, command: list[str]) -> bool:
     """Makes a user of the server; False, and a line in the log, where it does not let us."""
     try:
-        await client.execute_command(*command)
+        await line_of(client).ask(*command)
     except ResponseError as error:
         log.warning("redis.no_users", user=command[2], error=str(error), fix="tt doctor")
         return False

@@ -14,6 +14,7 @@ from weakref import WeakKeyDictionary
 import hiredis
 import redis.asyncio
 from redis.asyncio.connection import AbstractConnection
+from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 Word = str | bytes | int
@@ -34,13 +35,20 @@ class Line:
         Raises what redis-py raises; where that says that the connection was lost, what was asked
         may have happened or not.
         """
-        packed: bytes = hiredis.pack_command(words)  # type: ignore[arg-type] # its stub: one word
+        (reply,) = await self.ask_all(words)
+        if isinstance(reply, ResponseError):
+            raise reply
+        return reply
+
+    async def ask_all(self, *requests: tuple[Word, ...]) -> list[Any]:
+        """The replies to some requests in one round trip; a refusal is among them, not raised."""
+        packed = [hiredis.pack_command(words) for words in requests]  # type: ignore[arg-type] # its stub: one word
         async with self._lock:
             connection = self._connection or await self._connect()
             try:
                 async with asyncio.timeout(self._seconds):
-                    await connection.send_packed_command([packed])
-                    return await connection.read_response()
+                    await connection.send_packed_command(packed)
+                    return [await _reply(connection) for _ in requests]
             except TimeoutError as error:
                 raise RedisTimeoutError(f"no answer in {self._seconds} seconds") from error
 
@@ -58,6 +66,13 @@ class Line:
         self._seconds, connection.socket_timeout = connection.socket_timeout, None
         self._connection = connection
         return connection
+
+
+async def _reply(connection: AbstractConnection) -> Any:
+    try:
+        return await connection.read_response()
+    except ResponseError as error:
+        return error
 
 
 def line_of(client: redis.asyncio.Redis) -> Line:
