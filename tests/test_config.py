@@ -14,11 +14,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tinytownd.config import AgentClis, Config, Watched, load, load_home
+from tinytownd.config import AgentClis, Config, load, load_home
 from tinytownd.config_edit import set_value, template
 from tinytownd.domain.errors import BadInput, NotFound, TownError
 from tinytownd.files import line_of
 from tinytownd.settings import KEYS, Scope
+from tinytownd.watched import Watched
 
 
 @dataclass(frozen=True)

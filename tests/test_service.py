@@ -15,8 +15,8 @@ import structlog.testing
 
 from tests.e2e.town import alive, processes
 from tinytownd import login, reload, sdnotify, service
-from tinytownd.config import Watched
 from tinytownd.service import STALLED_SECONDS, Pulse, Vitals, status_line
+from tinytownd.watched import Watched
 
 
 def test_messages_are_lines_without_lines_in_them() -> None:

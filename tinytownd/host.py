@@ -16,7 +16,7 @@ import structlog
 
 from tinytownd import recovery
 from tinytownd.conductor.schedule import settle
-from tinytownd.config import Config, Watched
+from tinytownd.config import Config
 from tinytownd.desk import Desk
 from tinytownd.domain.agent import Agent
 from tinytownd.domain.deadlines import bound, shift
@@ -47,6 +47,7 @@ from tinytownd.supervisor.host import Entry, limits
 from tinytownd.supervisor.loop import Supervisor
 from tinytownd.supervisor.safety import keep_awake
 from tinytownd.supervisor.slots import Slots
+from tinytownd.watched import Watched
 
 log = structlog.get_logger(__name__)
 #: How long it may take until a CLI is noticed that came or went, in seconds.

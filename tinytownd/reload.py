@@ -1,6 +1,6 @@
 """What changed in the settings, for those who edited them: nothing here puts a setting to use.
 
-Settings count from their next use on, since `config.Watched` notices every edit; a reload says
+Settings count from their next use on, since `watched.Watched` notices every edit; a reload says
 what that came to, and what only the next daemon will heed.
 """
 
@@ -10,9 +10,10 @@ from collections.abc import Mapping
 
 import structlog
 
-from tinytownd.config import Config, Watched
+from tinytownd.config import Config
 from tinytownd.domain.errors import TownError
 from tinytownd.redact import redact_named
+from tinytownd.watched import Watched
 
 log = structlog.get_logger(__name__)
 #: What is read once, at the daemon's start.

@@ -17,7 +17,6 @@ import structlog
 
 from tinytownd import __version__, reload, wire
 from tinytownd.clock import LOOK_SECONDS, Jumps
-from tinytownd.config import Watched
 from tinytownd.domain.errors import Internal, TownError, Unavailable
 from tinytownd.domain.meta import Meta
 from tinytownd.domain.town import Town
@@ -40,6 +39,7 @@ from tinytownd.store.server import Server, find_server
 from tinytownd.store.wakes import listen
 from tinytownd.supervisor.slots import Slots
 from tinytownd.towns import Towns
+from tinytownd.watched import Watched
 
 log = structlog.get_logger(__name__)
 #: How long `tt daemon stop --kill` waits for the rounds that it ends, in seconds.
