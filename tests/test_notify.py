@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import structlog.testing
@@ -15,6 +16,7 @@ import structlog.testing
 from tinytownd import notify
 from tinytownd.domain.errors import BadInput
 from tinytownd.notify import Hook, Notifier, tell
+from tinytownd.store.client import end
 
 AT = 1_790_000_000_123
 ASKED: dict[str, object] = {
@@ -84,6 +86,28 @@ async def test_one_that_hangs_is_ended_with_all_it_started(
     await until(lambda: not _runs(pid))
 
 
+async def test_one_that_is_let_go_of_is_over_by_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However often it is cancelled: a daemon that stops does so until nothing is left."""
+    started = []
+
+    async def begun(*argv: str, **options: Any) -> asyncio.subprocess.Process:
+        started.append(await begin(*argv, **options))
+        return started[0]
+
+    begin = asyncio.create_subprocess_exec
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", begun)
+    telling = asyncio.create_task(tell(hook(tmp_path, "touch told; sleep 300"), ASKED))
+    await until((tmp_path / "told").exists)
+    for _ in range(3):
+        telling.cancel()
+        await asyncio.sleep(0)
+    await asyncio.wait([telling])
+    assert telling.cancelled()
+    assert started[0].returncode == -9
+
+
 def _runs(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
@@ -106,7 +130,7 @@ async def test_only_what_people_should_know_and_each_once(tmp_path: Path) -> Non
     notifier.heard({"event": name, "at": AT} for name in names)
     notifier.heard([{"event": "plan.cancelled", "at": AT}, {"event": "plan.failed", "at": AT}])
     await until(lambda: told.exists() and "plan.failed" in told.read_text())
-    running.cancel()
+    await end([running])
     assert told.read_text().splitlines() == [
         "question.asked",
         "plan.completed",
@@ -131,7 +155,7 @@ async def test_settings_that_are_broken_or_empty_are_no_fault(tmp_path: Path) ->
     with structlog.testing.capture_logs() as logs:
         notifier.heard([ASKED, ASKED, ASKED])
         await until((tmp_path / "told").exists)
-    running.cancel()
+    await end([running])
     assert [line["error"] for line in logs] == ["tinytown.toml:3: broken"]
 
 

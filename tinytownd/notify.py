@@ -111,8 +111,20 @@ async def _end(process: asyncio.subprocess.Process, data: bytes) -> str:
         if process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-            await process.wait()
+            await _reap(process)
     return f"exit code {process.returncode}" if process.returncode else ""
+
+
+async def _reap(process: asyncio.subprocess.Process) -> None:
+    """Waits for a process that was killed, also when that is cancelled, as often as it is."""
+    cancelled = False
+    while process.returncode is None:
+        try:
+            await process.wait()
+        except asyncio.CancelledError:
+            cancelled = True
+    if cancelled:
+        raise asyncio.CancelledError
 
 
 def _last(output: IO[bytes]) -> str:
