@@ -99,7 +99,7 @@ async def test_one_that_is_let_go_of_is_over_by_then(
     begin = asyncio.create_subprocess_exec
     monkeypatch.setattr(asyncio, "create_subprocess_exec", begun)
     telling = asyncio.create_task(tell(hook(tmp_path, "touch told; sleep 300"), ASKED))
-    await until((tmp_path / "told").exists)
+    await until(lambda: started and (tmp_path / "told").exists())
     for _ in range(3):
         telling.cancel()
         await asyncio.sleep(0)
