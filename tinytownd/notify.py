@@ -30,6 +30,8 @@ EVENTS = frozenset(
 )
 #: How long the command may take, in seconds; how many events wait for it at most.
 PATIENCE, MOST_WAITING = 30.0, 100
+#: How long one that was killed is waited for although that is cancelled, in seconds.
+REAP_SECONDS = 2.0
 #: Characters of the text in the environment, which the system bounds; bytes of output in the log.
 TEXT_LIMIT, OUTPUT_LIMIT = 1_000, 500
 
@@ -116,9 +118,13 @@ async def _end(process: asyncio.subprocess.Process, data: bytes) -> str:
 
 
 async def _reap(process: asyncio.subprocess.Process) -> None:
-    """Waits for a process that was killed, also when that is cancelled, as often as it is."""
-    cancelled = False
-    while process.returncode is None:
+    """Waits for a process that was killed, also when that is cancelled, again and again.
+
+    Not for ever: one that hangs in the kernel would keep the daemon from stopping.
+    """
+    cancelled, clock = False, asyncio.get_running_loop().time
+    until = clock() + REAP_SECONDS
+    while process.returncode is None and clock() < until:
         try:
             await process.wait()
         except asyncio.CancelledError:

@@ -246,6 +246,9 @@ async def test_what_an_earlier_daemon_left_goes_when_the_town_is_opened(host: To
     await swept(host)
     await host.close()
     with_files(host, "ann/1", "ann/9")
+    rounds = host.place.private / "rounds"
+    (rounds / "a file").touch()
+    (rounds / "a circle").symlink_to(rounds / "a circle")  # which nobody can look into
     await host.store.transact(lambda town: town.put(town.meta.but(cleared=7)))
     await host.open()
     await swept(host)
