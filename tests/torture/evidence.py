@@ -31,6 +31,8 @@ LISTS = {
     "messages": "inbox",
 }
 Table = dict[str, Data]
+#: What TTL answers of a key that is not there.
+GONE = -2
 #: A file is written in less than this, in seconds; and so often one looks at what stays open.
 MOMENT, LOOKS = 1.0, 7
 
@@ -161,6 +163,8 @@ def _whole(kind: str, text: str) -> Data:
 def _read_keys(found: Evidence, store: Any) -> None:
     for key in store.scan_iter(count=1000):
         about = {"key": key, "ttl": store.ttl(key)}
+        if about["ttl"] == GONE:
+            continue  # its lifetime has just ended
         if "}:commands" in key:
             about["length"] = store.xlen(key)
             about["pending"] = store.xpending(key, keys.GROUP)["pending"]
