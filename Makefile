@@ -11,9 +11,6 @@ MANY := -n $(WORKERS) --dist worksteal
 
 STORE_TESTS = $(wildcard tests/store)
 
-# What is started hundreds of times is compiled once.
-unexport PYTHONDONTWRITEBYTECODE
-
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help .venv demo check check-format check-lint check-types check-imports check-code \
