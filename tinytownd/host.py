@@ -79,6 +79,7 @@ class TownHost:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._door = Door(around, town_id, place.directory)
         self._hold: int | None = None
+        #: Set while there may be something to put away.
         self._untidy = asyncio.Event()
         self._last_policy = Policy()
         #: The settings that the policy is from, and when to look anew which CLIs are there.

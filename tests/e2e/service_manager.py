@@ -84,13 +84,13 @@ class Manager:
             )
 
     def stop(self) -> int:
-        """Returns when the daemon has ended."""
+        """Returns when the daemon has ended, or does not."""
         deadline = time.monotonic() + SECONDS
         while (pid := self.pid()) and time.monotonic() < deadline:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGTERM)
             time.sleep(0.05)
-        return 0
+        return 1 if self.pid() else 0
 
     def show(self) -> int:
         """The properties that `tt` asks for."""
